@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.hpp"
+
+#include <cstdio>
+#include <spinel/core/config.hpp>
+
+int main(int argc, char** argv) {
+  CLI::App app{"Spinel: real-time quantum error correction on the host CPU"};
+  app.set_version_flag("--version", SPINEL_VERSION_STRING);
+  app.require_subcommand(1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "spinel: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
