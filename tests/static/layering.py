@@ -120,13 +120,10 @@ def check_spdx(path):
 
 
 def sources():
-    """Source files of the repository: what git tracks, or, in an unpacked archive, what the known folders hold."""
-    listed = promises.run(["git", "-C", promises.ROOT, "ls-files", "--cached", "--others", "--exclude-standard"])
-    if listed.returncode == 0:
-        paths = listed.stdout.split("\n")
-    else:
-        paths = [p.relative_to(promises.ROOT).as_posix() for folder in ("include", "tests", "bench", "examples")
-                 for p in (promises.ROOT / folder).rglob("*")]
+    """Source files of the repository, whether git knows them or not."""
+    paths = [p.relative_to(promises.ROOT).as_posix() for p in promises.ROOT.glob("*")]
+    paths += [p.relative_to(promises.ROOT).as_posix() for folder in ("include", "tests", "bench", "examples", ".ci")
+              for p in (promises.ROOT / folder).rglob("*")]
     source = re.compile(r"\.(hpp|cpp|h|c|py|sh|cmake)$|(^|/)(CMakeLists\.txt|run)$")
     return sorted(p for p in paths if source.search(p) and (promises.ROOT / p).is_file())
 
