@@ -7,4 +7,5 @@
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/fixed_vector.hpp>
+#include <spinel/core/log.hpp>
 #include <spinel/core/status.hpp>
