@@ -9,3 +9,10 @@
 #include <spinel/core/fixed_vector.hpp>
 #include <spinel/core/log.hpp>
 #include <spinel/core/status.hpp>
+#include <spinel/code/detectors.hpp>
+#include <spinel/code/experiment.hpp>
+#include <spinel/code/lattice.hpp>
+#include <spinel/noise/decompose.hpp>
+#include <spinel/noise/error_slice.hpp>
+#include <spinel/noise/fault.hpp>
+#include <spinel/noise/parameters.hpp>
