@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The umbrella: every layer except io/, which works with strings and vectors and is included file by file where needed.
+// Kept complete by tests/static/umbrella.py.
+#pragma once
+
+#include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
+#include <spinel/core/config.hpp>
+#include <spinel/core/fixed_vector.hpp>
+#include <spinel/core/log.hpp>
+#include <spinel/core/status.hpp>
+#include <spinel/code/detectors.hpp>
+#include <spinel/code/experiment.hpp>
+#include <spinel/code/lattice.hpp>
+#include <spinel/noise/decompose.hpp>
+#include <spinel/noise/error_slice.hpp>
+#include <spinel/noise/fault.hpp>
+#include <spinel/noise/parameters.hpp>
