@@ -13,4 +13,7 @@ struct CommandError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+void add_experiment_commands(CLI::App& app);
+void add_decode_commands(CLI::App& app);
+
 }  // namespace spinel::cli
