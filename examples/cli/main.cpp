@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", SPINEL_VERSION_STRING);
   app.require_subcommand(1);
   spinel::cli::add_experiment_commands(app);
+  spinel::cli::add_decode_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

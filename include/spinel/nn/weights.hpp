@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The weights blob: a flat little-endian file that is checked once and then viewed in place, with no copy and no heap.
-//
-//   offset 0   8 bytes  "SPNLWTS1"
-//   8          u32      number of layers L
-//   12         u32      input channels
-//   16         u64      bytes of the whole blob
-//   24..59              zero
-//   60         u32      CRC-32 of all other bytes (0..59, then 64..end)
-//   64         L records of 64 bytes: u32 in, out, kernel, activation; u64 offset of the weights, of the bias; 32 zero bytes
-//   then       float32 arrays, each at a multiple of 64: weights [out][in][kt][kh][kw], bias [out]
+// Between the files of io/ and the packing for a kernel; written by the project, byte layout beside `detail::magic`.
 #pragma once
 
 #include <bit>
@@ -33,6 +25,14 @@ struct BlobCheck {
 
 namespace detail::blob {
 
+// offset 0   8 bytes  "SPNLWTS1"
+// 8          u32      number of layers L
+// 12         u32      input channels
+// 16         u64      bytes of the whole blob
+// 24..59              zero
+// 60         u32      CRC-32 of all other bytes (0..59, then 64..end)
+// 64         L records of 64 bytes: u32 in, out, kernel, activation; u64 offset of the weights, of the bias; 32 zero bytes
+// then       float32 arrays, each at a multiple of 64: weights [out][in][kt][kh][kw], bias [out]
 inline constexpr char magic[9] = "SPNLWTS1";
 inline constexpr std::size_t header_bytes = 64;
 inline constexpr std::size_t record_bytes = 64;

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// The search of the exact matcher: one alternating tree at a time on the graph of detection events, whose edges are
+// shortest paths found only as far as the dual variables have grown. Between searches all duals are feasible.
+// Source: Edmonds' blossom algorithm with duals as radii (arXiv:2303.15933 gives the picture); candidate lists that grow
+// with their leaf, time-shifted duals and one cached next event a leaf are this library's own way to run it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <spinel/core/arena.hpp>
+#include <spinel/match/graph.hpp>
+#include <spinel/match/path_tables.hpp>
+#include <spinel/match/shortest_paths.hpp>
+
+namespace spinel::detail {
+
+/// A path between two events: leaf `u`, leaf `v` (or a negative constant below), and where its observables are found.
+struct Link {
+  std::int32_t u = -1;
+  std::int32_t v = -1;
+  std::uint32_t path = 0;
+};
+inline constexpr std::int32_t unmatched = -1;
+inline constexpr std::int32_t to_boundary = -2;
+/// `Link::path`: an entry of the tables, or this: found by Dijkstra's algorithm and to be found again.
+inline constexpr std::uint32_t searched_path = 0xffffffff;
+
+/// A detection event. `radius` is its dual variable, its share of every blossom around it included.
+struct Leaf {
+  std::int64_t radius = 0;
+  std::int64_t explored = 0;  // its candidates are complete below this distance
+  std::int32_t top = 0;
+  std::int32_t next_leaf = -1;
+  std::uint32_t node = 0;
+  std::uint32_t candidates_begin = 0, candidates_count = 0, candidates_capacity = 0;
+  std::uint32_t blocks_read = 0;  // of its row in the tables: none, near, all
+};
+
+enum class Label : std::uint8_t { outside, plus, minus };
+
+/// A leaf or a blossom as a vertex of the contracted graph. `link` is its matching edge, u inside; `tree` its edge to
+/// the tree's parent when minus (u in the parent); `sibling` its edge to the next child of its blossom.
+struct Item {
+  Link link;
+  Link tree;
+  Link sibling;
+  std::int64_t dual = 0;  // of a blossom
+  std::int32_t parent = -1;
+  std::int32_t first_leaf = -1, last_leaf = -1;
+  std::int32_t n_leaves = 1;
+  std::int32_t first_child = -1, next_sibling = -1;
+  Label label = Label::outside;
+};
+
+class AlternatingTree {
+ public:
+  void lay_out(std::size_t n_detectors, Arena& arena) noexcept {
+    n_leaves_max_ = n_detectors;
+    leaves_ = arena.take<Leaf>(n_detectors);
+    items_ = arena.take<Item>(n_detectors + n_detectors / 2 + 1);
+    leaf_at_ = arena.take<std::int32_t>(n_detectors);
+    candidates_ = arena.take<Candidate>(candidates_per_node * n_detectors + 4096);
+    events_ = arena.take<Event>(n_detectors);
+    plus_ = arena.take<std::int32_t>(items_max());
+    minus_ = arena.take<std::int32_t>(items_max());
+    free_blossoms_ = arena.take<std::int32_t>(n_detectors / 2 + 1);
+    climbed_[0] = arena.take<Child>(items_max());
+    climbed_[1] = arena.take<Child>(items_max());
+    for (auto& leaf : leaf_at_) leaf = -1;
+  }
+  static constexpr std::size_t candidates_per_node = 32;
+
+  // == One shot: begin, add every event, search from every unmatched item, read, end ==
+  void begin() noexcept {
+    n_leaves_ = n_blossoms_ = n_free_blossoms_ = 0;
+    n_candidates_ = 0;
+    without_lists_ = false;
+  }
+  void add_leaf(std::uint32_t node) noexcept {
+    const auto id = static_cast<std::int32_t>(n_leaves_++);
+    leaf_at_[node] = id;
+    Leaf& leaf = this->leaf(id);
+    leaf.top = id;
+    leaf.node = node;
+    leaf.explored = 0;
+    leaf.blocks_read = 0;
+    leaf.candidates_count = leaf.candidates_capacity = 0;
+    Item& item = this->item(id);
+    item.link.v = unmatched;
+    item.parent = -1;
+    item.first_leaf = item.last_leaf = id;
+    item.label = Label::outside;
+  }
+  void end() noexcept {
+    for (std::size_t k = 0; k < n_leaves_; ++k) leaf_at_[leaves_[k].node] = -1;
+  }
+  /// Grows a tree from the unmatched top item of `root` until it is matched. False: nothing is left to match it with.
+  bool search(const MatchingGraph& graph, const PathTables& tables, ShortestPaths& paths, std::int32_t root) noexcept;
+
+  std::size_t n_leaves() const noexcept { return n_leaves_; }
+  std::size_t n_blossoms() const noexcept { return n_blossoms_; }
+  Leaf& leaf(std::int32_t id) noexcept { return leaves_[static_cast<std::size_t>(id)]; }
+  const Leaf& leaf(std::int32_t id) const noexcept { return leaves_[static_cast<std::size_t>(id)]; }
+  Item& item(std::int32_t id) noexcept { return items_[static_cast<std::size_t>(id)]; }
+  const Item& item(std::int32_t id) const noexcept { return items_[static_cast<std::size_t>(id)]; }
+  Item& top_of(std::int32_t leaf_id) noexcept { return item(leaf(leaf_id).top); }
+  std::int32_t leaf_at(std::uint32_t node) const noexcept { return leaf_at_[node]; }
+  bool is_blossom(std::int32_t id) const noexcept { return id >= static_cast<std::int32_t>(n_leaves_max_); }
+  /// Calls `visit(id)` for every blossom that exists.
+  template <class Visit>
+  void for_blossoms(Visit&& visit) const noexcept {
+    for (std::size_t k = 0; k < n_blossoms_; ++k) {
+      const auto id = static_cast<std::int32_t>(n_leaves_max_ + k);
+      if (item(id).n_leaves > 0) visit(id);
+    }
+  }
+  bool contains(std::int32_t blossom, std::int32_t leaf_id) const noexcept {
+    std::int32_t around = leaf_id;
+    while (around >= 0 && around != blossom) around = item(around).parent;
+    return around == blossom;
+  }
+  std::int32_t child_with(std::int32_t leaf_id, std::int32_t blossom) const noexcept {
+    std::int32_t child = leaf_id;
+    while (item(child).parent != blossom) child = item(child).parent;
+    return child;
+  }
+
+ private:
+  struct Candidate {
+    std::int64_t distance = 0;
+    std::int32_t leaf = 0;
+    std::uint32_t path = 0;
+  };
+  /// The next thing that a plus leaf meets, at an absolute time of the running search.
+  struct Event {
+    std::int64_t time = 0;
+    std::int64_t distance = 0;
+    std::int32_t leaf = 0;
+    std::int32_t target = 0;
+    std::uint32_t path = 0;
+  };
+  struct Child {
+    std::int32_t item = 0;
+    Link link;  // from this one to the next on the way
+  };
+  static constexpr std::int32_t explore_further = -3, nothing = -4;
+
+  struct Context {
+    const MatchingGraph& graph;
+    const PathTables& tables;
+    ShortestPaths& paths;
+  };
+  std::size_t items_max() const noexcept { return n_leaves_max_ + n_leaves_max_ / 2 + 1; }
+  static Link reversed(const Link& link) noexcept { return {link.v, link.u, link.path}; }
+  template <class Visit>
+  void for_leaves(std::int32_t id, Visit&& visit) noexcept {
+    for (std::int32_t k = item(id).first_leaf, last = item(id).last_leaf;;) {
+      const std::int32_t next = leaf(k).next_leaf;
+      visit(k);
+      if (k == last) return;
+      k = next;
+    }
+  }
+  static void erase(std::span<std::int32_t> list, std::size_t& count, std::int32_t id) noexcept {
+    for (std::size_t k = 0; k < count; ++k)
+      if (list[k] == id) {
+        list[k] = list[--count];
+        return;
+      }
+  }
+
+  bool push(Leaf& leaf, const Candidate& candidate) noexcept;
+  void explore(const Context& context, std::int32_t id) noexcept;
+  void explore_by_search(const Context& context, std::int32_t id) noexcept;
+  void look_ahead(const Context& context, Event& event) noexcept;
+  void look_ahead_by_search(const Context& context, Event& event) noexcept;
+  static void meet_boundary(const PathRow& row, const Leaf& own, Event& event) noexcept;
+  void consider(const Leaf& own, const Candidate& candidate, Event& event) const noexcept;
+  void look_ahead_from(const Context& context, std::size_t first_event) noexcept {
+    for (std::size_t k = first_event; k < n_events_; ++k) look_ahead(context, events_[k]);
+  }
+  void add_event(std::int32_t leaf_id) noexcept { events_[n_events_++].leaf = leaf_id; }
+  void augment(std::int32_t id, Link link) noexcept;
+  void grow(std::int32_t outside_id, const Link& link) noexcept;
+  void form_blossom(const Link& link) noexcept;
+  void expand_blossom(std::int32_t id) noexcept;
+  std::size_t climb(std::int32_t id, std::span<Child> way) noexcept;
+  void settle() noexcept;
+
+  // == Permanent: fixed at set-up ==
+  std::size_t n_leaves_max_ = 0;
+  std::span<Leaf> leaves_;
+  std::span<Item> items_;
+  std::span<std::int32_t> leaf_at_;  // by node, -1: no event there
+  std::span<Candidate> candidates_;
+  std::span<Event> events_;
+  std::span<std::int32_t> plus_, minus_, free_blossoms_;
+  std::span<Child> climbed_[2];
+  // == Per shot ==
+  std::size_t n_leaves_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0, n_candidates_ = 0;
+  bool without_lists_ = false;  // the candidate memory is used up: every look ahead searches the graph instead
+  // == Per search ==
+  std::int64_t now_ = 0;  // while in the tree a plus leaf stores radius - now, a minus leaf radius + now
+  std::size_t n_events_ = 0, n_plus_ = 0, n_minus_ = 0;
+};
+
+inline bool AlternatingTree::push(Leaf& leaf, const Candidate& candidate) noexcept {
+  if (leaf.candidates_count == leaf.candidates_capacity) {
+    const std::uint32_t capacity = std::max(8u, 2 * leaf.candidates_capacity);
+    if (n_candidates_ + capacity > candidates_.size()) return false;
+    std::copy_n(&candidates_[leaf.candidates_begin], leaf.candidates_count, &candidates_[n_candidates_]);
+    leaf.candidates_begin = static_cast<std::uint32_t>(n_candidates_);
+    leaf.candidates_capacity = capacity;
+    n_candidates_ += capacity;
+  }
+  candidates_[leaf.candidates_begin + leaf.candidates_count++] = candidate;
+  return true;
+}
+
+// Completeness: a pair at distance d is in u's list as soon as u or v has explored beyond d, except that a v still to
+// read its own near block (or to find u there) is left to do so. So a pair in neither list has radius_u <= explored_u / 2
+// and radius_v <= explored_v / 2, hence radius_u + radius_v <= d: lists never hide a violated constraint.
+inline void AlternatingTree::explore(const Context& context, std::int32_t id) noexcept {
+  Leaf& own = leaf(id);
+  const PathRow& row = context.tables.row(own.node);
+  if (own.blocks_read == 2) return explore_by_search(context, id);
+  const auto entries = context.tables.entries();
+  const bool near = own.blocks_read++ == 0;
+  const std::uint32_t begin = near ? row.begin : row.near_end, end = near ? row.near_end : row.end;
+  for (std::uint32_t k = begin; k < end; ++k) {
+    const std::int32_t other_id = leaf_at_[entries[k].node];
+    if (other_id < 0) continue;
+    Leaf& other = leaf(other_id);
+    const std::int64_t distance = entries[k].distance;
+    if (!near && other.explored > distance) continue;
+    without_lists_ |= !push(own, {distance, other_id, k});
+    if (distance >= std::max(other.explored, context.tables.row(other.node).near_radius))
+      without_lists_ |= !push(other, {distance, id, k});
+  }
+  own.explored = near ? row.near_radius : row.radius;
+}
+
+inline void AlternatingTree::explore_by_search(const Context& context, std::int32_t id) noexcept {
+  Leaf& own = leaf(id);
+  const PathRow& row = context.tables.row(own.node);
+  const std::int64_t from = own.explored, until = from + std::max<std::int64_t>(from / 2, MatchingGraph::max_half_weight / 4);
+  own.explored = infinite_distance * 2;  // unless the search stops before it has seen the whole component
+  context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
+    if (distance >= until) {
+      own.explored = distance;
+      return false;
+    }
+    const std::int32_t other_id = leaf_at_[node];
+    if (distance < from || other_id < 0 || other_id == id) return true;
+    const PathRow& other_row = context.tables.row(node);
+    Leaf& other = leaf(other_id);
+    if (other.explored > distance || distance >= row.boundary_distance + other_row.boundary_distance) return true;
+    without_lists_ |= !push(own, {distance, other_id, searched_path});
+    if (distance >= std::max(other.explored, other_row.near_radius))
+      without_lists_ |= !push(other, {distance, id, searched_path});
+    return true;
+  });
+  context.paths.clear();
+}
+
+inline void AlternatingTree::consider(const Leaf& own, const Candidate& candidate, Event& event) const noexcept {
+  const Leaf& other = leaf(candidate.leaf);
+  const Label label = item(other.top).label;
+  const std::int64_t slack = candidate.distance - own.radius - other.radius;
+  const std::int64_t time = label == Label::plus ? slack / 2 : slack;
+  if (other.top == own.top || label == Label::minus || time >= event.time) return;
+  event.time = time;
+  event.target = candidate.leaf;
+  event.path = candidate.path;
+  event.distance = candidate.distance;
+}
+
+inline void AlternatingTree::look_ahead(const Context& context, Event& event) noexcept {
+  Leaf& own = leaf(event.leaf);
+  const PathRow& row = context.tables.row(own.node);
+  // No radius exceeds the distance to the boundary, so nothing beyond twice that needs to be known.
+  const std::int64_t horizon = 2 * row.boundary_distance;
+  while (!without_lists_ && own.explored < horizon && own.explored / 2 - own.radius <= now_) explore(context, event.leaf);
+  if (without_lists_) return look_ahead_by_search(context, event);
+  meet_boundary(row, own, event);
+  for (std::uint32_t k = 0; k < own.candidates_count; ++k) consider(own, candidates_[own.candidates_begin + k], event);
+  if (const std::int64_t limit = own.explored / 2 - own.radius; own.explored < horizon && limit < event.time) {
+    event.time = limit;
+    event.target = explore_further;
+  }
+}
+
+inline void AlternatingTree::meet_boundary(const PathRow& row, const Leaf& own, Event& event) noexcept {
+  const bool bounded = row.boundary_distance != infinite_distance;
+  event.time = bounded ? row.boundary_distance - own.radius : infinite_distance;
+  event.target = bounded ? to_boundary : nothing;
+  event.distance = row.boundary_distance;
+}
+
+inline void AlternatingTree::look_ahead_by_search(const Context& context, Event& event) noexcept {
+  const Leaf& own = leaf(event.leaf);
+  const PathRow& row = context.tables.row(own.node);
+  meet_boundary(row, own, event);
+  context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
+    if (distance >= 2 * row.boundary_distance) return false;
+    const std::int32_t other_id = leaf_at_[node];
+    if (other_id >= 0 && other_id != event.leaf) consider(own, {distance, other_id, searched_path}, event);
+    return true;
+  });
+  context.paths.clear();
+}
+
+}  // namespace spinel::detail
+
+#include <spinel/match/alternating_tree_search.hpp>

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// The matching graph: detectors are nodes, graphlike error mechanisms are edges, a mechanism with one detector is an
+// edge to the boundary. Parallel mechanisms are merged, ln((1-p)/p) becomes fixed point, and a mechanism likelier than
+// 1/2 becomes one that is assumed to have happened (its end points and observables flipped, its weight negated).
+// Source: Higgott and Gidney, Sparse Blossom, arXiv:2303.15933, for the conventions that users know.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <spinel/core/arena.hpp>
+#include <spinel/core/status.hpp>
+
+namespace spinel {
+
+using ObservableFlips = std::uint64_t;
+
+/// Stands for the boundary as an edge's end point.
+inline constexpr std::uint32_t boundary_node = 0xffffffff;
+
+/// One graphlike error mechanism: it flips detectors a and b (or one detector and the boundary) and `observables`.
+struct GraphEdge {
+  std::uint32_t a = 0;
+  std::uint32_t b = boundary_node;
+  double probability = 0;
+  ObservableFlips observables = 0;
+};
+
+/// Mechanisms with the same end points, merged. `weight` is even and not negative; `negated` says that the true one is -weight.
+struct MergedEdge {
+  std::uint32_t a = 0;
+  std::uint32_t b = boundary_node;
+  std::uint32_t weight = 0;
+  bool negated = false;
+  ObservableFlips observables = 0;
+  double probability = 0;
+};
+
+/// An edge as seen from one of its end points.
+struct Neighbor {
+  std::uint32_t node = 0;
+  std::uint32_t weight = 0;
+  std::uint32_t edge = 0;
+};
+
+/// Compressed rows of neighbors. All memory comes from the arena given to `build`, so the graph is a set of views.
+class MatchingGraph {
+ public:
+  /// The largest |ln((1-p)/p)| becomes this many half units; every weight is twice an integer, so halves are exact.
+  static constexpr std::uint32_t max_half_weight = (1u << 24) - 1;
+  static constexpr std::size_t max_detectors = std::size_t{1} << 30;
+
+  /// Takes the same amounts from `arena` for given sizes, whatever the edges are (so a counting arena sizes it).
+  void lay_out(std::size_t n_detectors, std::size_t n_edges, Arena& arena) noexcept {
+    n_detectors_ = n_detectors;
+    edges_ = arena.take<MergedEdge>(n_edges);
+    order_ = arena.take<std::uint32_t>(n_edges);
+    row_begin_ = arena.take<std::uint32_t>(n_detectors + 2);
+    neighbors_ = arena.take<Neighbor>(2 * n_edges);
+    boundary_edge_ = arena.take<std::uint32_t>(n_detectors);
+    assumed_events_ = arena.take<std::uint64_t>((n_detectors + 63) / 64 + 1);
+  }
+
+  /// Fills what `lay_out` took. Mechanisms with p = 0 are dropped; p is the probability of the merged mechanism, of
+  /// which the first's observables are kept (as users of PyMatching expect).
+  /// Errors: bad_argument for p outside [0, 1], NaN, a merged p of exactly 1 (infinite weight) or an edge without a
+  /// detector; bad_shape for a detector index >= n_detectors or more than `max_detectors`.
+  Status build(std::span<const GraphEdge> mechanisms) noexcept;
+
+  std::size_t n_detectors() const noexcept { return n_detectors_; }
+  std::span<const MergedEdge> edges() const noexcept { return edges_.first(n_merged_); }
+  std::span<const Neighbor> neighbors(std::uint32_t node) const noexcept {
+    return neighbors_.subspan(row_begin_[node], row_begin_[node + 1] - row_begin_[node]);
+  }
+  static constexpr std::uint32_t no_edge = 0xffffffff;
+  /// Index of the edge from `node` to the boundary, or `no_edge`.
+  std::uint32_t boundary_edge(std::uint32_t node) const noexcept { return boundary_edge_[node]; }
+  /// Events, flips and weight of the mechanisms that are assumed to have happened (p > 1/2); 64 detectors a word.
+  std::span<const std::uint64_t> assumed_events() const noexcept { return assumed_events_; }
+  ObservableFlips assumed_observables() const noexcept { return assumed_observables_; }
+  std::int64_t assumed_weight() const noexcept { return assumed_weight_; }
+  /// Natural logarithms in one weight unit.
+  double nats_per_unit() const noexcept { return nats_per_unit_; }
+
+ private:
+  Status merge(std::span<const GraphEdge> mechanisms) noexcept;
+  void quantize() noexcept;
+  void index() noexcept;
+  static double log_odds(double p) noexcept { return std::log((1 - p) / p); }
+
+  std::size_t n_detectors_ = 0;
+  std::size_t n_merged_ = 0;
+  std::span<MergedEdge> edges_;
+  std::span<std::uint32_t> order_;
+  std::span<std::uint32_t> row_begin_;
+  std::span<Neighbor> neighbors_;
+  std::span<std::uint32_t> boundary_edge_;
+  std::span<std::uint64_t> assumed_events_;
+  ObservableFlips assumed_observables_ = 0;
+  std::int64_t assumed_weight_ = 0;
+  double nats_per_unit_ = 1;
+};
+
+inline Status MatchingGraph::build(std::span<const GraphEdge> mechanisms) noexcept {
+  if (const Status status = merge(mechanisms); status != Status::ok) return status;
+  quantize();
+  index();
+  return Status::ok;
+}
+
+inline Status MatchingGraph::merge(std::span<const GraphEdge> mechanisms) noexcept {
+  if (n_detectors_ > max_detectors || mechanisms.size() > max_detectors) return Status::bad_shape;
+  std::size_t n_used = 0;
+  for (std::size_t k = 0; k < mechanisms.size(); ++k) {
+    const GraphEdge& edge = mechanisms[k];
+    if (!(edge.probability >= 0 && edge.probability <= 1)) return Status::bad_argument;
+    if (edge.a == boundary_node && edge.b == boundary_node) return Status::bad_argument;
+    if (edge.a != boundary_node && edge.a >= n_detectors_) return Status::bad_shape;
+    if (edge.b != boundary_node && edge.b >= n_detectors_) return Status::bad_shape;
+    if (edge.probability > 0) order_[n_used++] = static_cast<std::uint32_t>(k);
+  }
+  const auto low = [&](std::uint32_t k) { return std::min(mechanisms[k].a, mechanisms[k].b); };
+  const auto high = [&](std::uint32_t k) { return std::max(mechanisms[k].a, mechanisms[k].b); };
+  std::sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n_used), [&](std::uint32_t x, std::uint32_t y) {
+    if (low(x) != low(y)) return low(x) < low(y);
+    if (high(x) != high(y)) return high(x) < high(y);
+    return x < y;
+  });
+  n_merged_ = 0;
+  for (std::size_t k = 0; k < n_used; ++k) {
+    const GraphEdge& edge = mechanisms[order_[k]];
+    const std::uint32_t a = low(order_[k]), b = high(order_[k]);
+    if (n_merged_ > 0 && edges_[n_merged_ - 1].a == a && edges_[n_merged_ - 1].b == b) {
+      double& p = edges_[n_merged_ - 1].probability;
+      p = p * (1 - edge.probability) + edge.probability * (1 - p);
+    } else {
+      edges_[n_merged_++] = {a, b, 0, false, edge.observables, edge.probability};
+    }
+  }
+  for (const MergedEdge& edge : edges())
+    if (edge.probability >= 1) return Status::bad_argument;
+  return Status::ok;
+}
+
+inline void MatchingGraph::quantize() noexcept {
+  double largest = 0;
+  for (const MergedEdge& edge : edges())
+    if (edge.probability > 0) largest = std::max(largest, std::abs(log_odds(edge.probability)));
+  const double half_units_per_nat = largest > 0 ? max_half_weight / largest : 1;
+  nats_per_unit_ = 0.5 / half_units_per_nat;
+  for (auto& word : assumed_events_) word = 0;
+  assumed_observables_ = 0;
+  assumed_weight_ = 0;
+  for (std::size_t k = 0; k < n_merged_; ++k) {
+    MergedEdge& edge = edges_[k];
+    const double weight = edge.probability > 0 ? log_odds(edge.probability) : largest;
+    edge.weight = 2 * static_cast<std::uint32_t>(std::llround(std::abs(weight) * half_units_per_nat));
+    edge.negated = weight < 0 && edge.weight > 0;
+    if (!edge.negated) continue;
+    for (const std::uint32_t node : {edge.a, edge.b})
+      if (node != boundary_node) assumed_events_[node / 64] ^= std::uint64_t{1} << (node % 64);
+    assumed_observables_ ^= edge.observables;
+    assumed_weight_ -= edge.weight;
+  }
+}
+
+inline void MatchingGraph::index() noexcept {
+  for (auto& begin : row_begin_) begin = 0;
+  for (auto& edge : boundary_edge_) edge = no_edge;
+  const auto joins_detectors = [](const MergedEdge& edge) { return edge.b != boundary_node && edge.a != edge.b; };
+  for (const MergedEdge& edge : edges())
+    if (joins_detectors(edge)) ++row_begin_[edge.a + 2], ++row_begin_[edge.b + 2];
+  for (std::size_t node = 2; node < row_begin_.size(); ++node) row_begin_[node] += row_begin_[node - 1];
+  for (std::size_t k = 0; k < n_merged_; ++k) {
+    const MergedEdge& edge = edges_[k];
+    const auto id = static_cast<std::uint32_t>(k);
+    if (joins_detectors(edge)) {
+      neighbors_[row_begin_[edge.a + 1]++] = {edge.b, edge.weight, id};
+      neighbors_[row_begin_[edge.b + 1]++] = {edge.a, edge.weight, id};
+    } else if (edge.b == boundary_node) {
+      boundary_edge_[edge.a] = id;
+    }
+  }
+}
+
+}  // namespace spinel
