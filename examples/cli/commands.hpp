@@ -15,5 +15,6 @@ struct CommandError : std::runtime_error {
 
 void add_experiment_commands(CLI::App& app);
 void add_decode_commands(CLI::App& app);
+void add_predecode_commands(CLI::App& app);
 
 }  // namespace spinel::cli
