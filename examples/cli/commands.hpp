@@ -17,5 +17,6 @@ void add_experiment_commands(CLI::App& app);
 void add_decode_commands(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
+void add_predecode_commands(CLI::App& app);
 
 }  // namespace spinel::cli

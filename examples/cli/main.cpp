@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   spinel::cli::add_decode_commands(app);
   spinel::cli::add_demo_command(app);
   spinel::cli::add_sample_command(app);
+  spinel::cli::add_predecode_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
