@@ -250,7 +250,12 @@ inline void AlternatingTree::explore(const Context& context, std::int32_t id) no
 inline void AlternatingTree::explore_by_search(const Context& context, std::int32_t id) noexcept {
   Leaf& own = leaf(id);
   const PathRow& row = context.tables.row(own.node);
-  const std::int64_t from = own.explored, until = from + std::max<std::int64_t>(from / 2, MatchingGraph::max_half_weight / 4);
+  // As far as the search can need before something else happens to it, but not in steps too small to repeat the search for.
+  std::int64_t soonest = row.boundary_distance - own.radius;
+  for (std::size_t k = 0; k < n_events_; ++k)
+    if (events_[k].leaf != id) soonest = std::min(soonest, events_[k].time);
+  const std::int64_t from = own.explored, step = std::max<std::int64_t>(from / 4, MatchingGraph::max_half_weight / 4);
+  const std::int64_t until = std::clamp(2 * (soonest + own.radius) + 2, from + step, from + 2 * step);
   own.explored = infinite_distance * 2;  // unless the search stops before it has seen the whole component
   context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
     if (distance >= until) {
@@ -308,8 +313,8 @@ inline void AlternatingTree::look_ahead_by_search(const Context& context, Event&
   const Leaf& own = leaf(event.leaf);
   const PathRow& row = context.tables.row(own.node);
   meet_boundary(row, own, event);
+  // The whole component: another event's radius may be larger than all that this leaf's own boundary allows it.
   context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
-    if (distance >= 2 * row.boundary_distance) return false;
     const std::int32_t other_id = leaf_at_[node];
     if (other_id >= 0 && other_id != event.leaf) consider(own, {distance, other_id, searched_path}, event);
     return true;

@@ -47,6 +47,7 @@ class ExactMatcher {
     matcher.lay_out(n_detectors, edges.size(), n_observables, options, arena);
     if (arena.overflowed() || memory.empty()) return Status::out_of_capacity;
     if (const Status status = matcher.graph_.build(edges); status != Status::ok) return status;
+    matcher.paths_.prepare(matcher.graph_);
     matcher.tables_.build(matcher.graph_, matcher.paths_);
     return matcher;
   }
