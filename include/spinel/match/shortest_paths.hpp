@@ -37,9 +37,12 @@ class ShortestPaths {
       largest = std::max(largest, edge.weight);
     }
     bucket_shift_ = least == 0 ? 0 : static_cast<unsigned>(std::bit_width(least)) - 1;
-    has_buckets_ = least > 0 && largest > 0 && (largest >> bucket_shift_) + 2 <= n_buckets;
+    may_bucket_ = has_buckets_ = least > 0 && largest > 0 && (largest >> bucket_shift_) + 2 <= n_buckets;
     for (auto& bucket : buckets_) bucket = no_entry;
   }
+
+  /// With `any_weights` the weights may differ from those of `prepare`.
+  void expect(bool any_weights) noexcept { has_buckets_ = may_bucket_ && !any_weights; }
 
   /// Settles nodes by ascending distance from `source`, calling `visit(node, distance)` once a node, the source
   /// included; stops when `visit` returns false. Paths do not run through the boundary. Results stay until `clear`.
@@ -132,7 +135,7 @@ class ShortestPaths {
   }
 
   unsigned bucket_shift_ = 0;
-  bool has_buckets_ = false;
+  bool may_bucket_ = false, has_buckets_ = false;
   std::span<State> states_;
   std::span<std::uint32_t> touched_;
   std::span<Entry> queue_;  // every relaxation may push once: at most two an edge, and the sources
