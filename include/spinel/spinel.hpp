@@ -16,3 +16,10 @@
 #include <spinel/noise/error_slice.hpp>
 #include <spinel/noise/fault.hpp>
 #include <spinel/noise/parameters.hpp>
+#include <spinel/match/alternating_tree.hpp>
+#include <spinel/match/alternating_tree_search.hpp>
+#include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/graph.hpp>
+#include <spinel/match/matcher.hpp>
+#include <spinel/match/path_tables.hpp>
+#include <spinel/match/shortest_paths.hpp>
