@@ -5,10 +5,17 @@
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
+#include <spinel/core/checksum.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/fixed_vector.hpp>
 #include <spinel/core/log.hpp>
 #include <spinel/core/status.hpp>
+#include <spinel/simd/arch.hpp>
+#include <spinel/simd/avx2.hpp>
+#include <spinel/simd/avx512.hpp>
+#include <spinel/simd/native.hpp>
+#include <spinel/simd/neon.hpp>
+#include <spinel/simd/scalar.hpp>
 #include <spinel/code/detectors.hpp>
 #include <spinel/code/experiment.hpp>
 #include <spinel/code/lattice.hpp>
@@ -16,6 +23,11 @@
 #include <spinel/noise/error_slice.hpp>
 #include <spinel/noise/fault.hpp>
 #include <spinel/noise/parameters.hpp>
+#include <spinel/nn/activation.hpp>
+#include <spinel/nn/conv3d.hpp>
+#include <spinel/nn/forward.hpp>
+#include <spinel/nn/network.hpp>
+#include <spinel/nn/weights.hpp>
 #include <spinel/match/alternating_tree.hpp>
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/exact_matcher.hpp>
