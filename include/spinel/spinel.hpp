@@ -23,6 +23,8 @@
 #include <spinel/noise/error_slice.hpp>
 #include <spinel/noise/fault.hpp>
 #include <spinel/noise/parameters.hpp>
+#include <spinel/noise/sampler.hpp>
+#include <spinel/noise/sampler_tables.hpp>
 #include <spinel/nn/activation.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/forward.hpp>
