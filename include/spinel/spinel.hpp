@@ -37,3 +37,6 @@
 #include <spinel/match/matcher.hpp>
 #include <spinel/match/path_tables.hpp>
 #include <spinel/match/shortest_paths.hpp>
+#include <spinel/decode/encode.hpp>
+#include <spinel/decode/predecoder.hpp>
+#include <spinel/decode/residual.hpp>

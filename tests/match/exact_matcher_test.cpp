@@ -129,7 +129,8 @@ TEST(ExactMatcher, AgreesWithAllPairingsOnRandomSmallGraphs) {
     const auto edges = random_graph(random, n, 1 + random() % (3 * n), c);
     // Short lists, so that every way of looking further is taken; sometimes no list memory to speak of.
     const PathTableOptions options{.max_entries = 1u << 20, .max_per_node = static_cast<std::uint32_t>(1 + random() % 6),
-                                   .min_per_node = 1, .near_per_node = static_cast<std::uint32_t>(random() % 4)};
+                                   .min_per_node = 1, .near_per_node = static_cast<std::uint32_t>(random() % 4),
+                                   .candidates_per_node = random() % 4 == 0 ? 0u : 32u};
     const auto owned = make(n, edges, options);
     ExactMatcher& matcher = owned->matcher;
     for (int shot = 0; shot < 6; ++shot) {
@@ -176,10 +177,11 @@ std::vector<GraphEdge> grid(std::size_t side, bool boundary, std::mt19937_64& ra
 TEST(ExactMatcher, ProvesOptimalityOnCubicLattices) {
   std::mt19937_64 random(11);
   for (const bool boundary : {true, false})
-    for (const std::uint32_t per_node : {3u, 24u, 320u}) {
+    for (const std::uint32_t per_node : {3u, 24u, 320u}) {  // the first with hardly any memory for lists
       const std::size_t side = 5, n = side * side * side;
       const auto edges = grid(side, boundary, random);
-      const auto owned = make(n, edges, {.max_per_node = per_node, .min_per_node = 1, .near_per_node = per_node / 2});
+      const auto owned = make(n, edges, {.max_per_node = per_node, .min_per_node = 1, .near_per_node = per_node / 2,
+                                         .candidates_per_node = per_node == 3 ? 1u : 32u});
       for (const double density : {0.01, 0.05, 0.2, 0.5, 0.9, 1.0})
         for (int shot = 0; shot < 4; ++shot) {
           std::vector<std::uint32_t> events;

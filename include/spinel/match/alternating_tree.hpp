@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -56,12 +57,12 @@ struct Item {
 
 class AlternatingTree {
  public:
-  void lay_out(std::size_t n_detectors, Arena& arena) noexcept {
+  void lay_out(std::size_t n_detectors, const PathTableOptions& options, Arena& arena) noexcept {
     n_leaves_max_ = n_detectors;
     leaves_ = arena.take<Leaf>(n_detectors);
     items_ = arena.take<Item>(n_detectors + n_detectors / 2 + 1);
     leaf_at_ = arena.take<std::int32_t>(n_detectors);
-    candidates_ = arena.take<Candidate>(candidates_per_node * n_detectors + 4096);
+    candidates_ = arena.take<Candidate>(options.candidates_per_node * n_detectors + 16);
     events_ = arena.take<Event>(n_detectors);
     plus_ = arena.take<std::int32_t>(items_max());
     minus_ = arena.take<std::int32_t>(items_max());
@@ -70,7 +71,6 @@ class AlternatingTree {
     climbed_[1] = arena.take<Child>(items_max());
     for (auto& leaf : leaf_at_) leaf = -1;
   }
-  static constexpr std::size_t candidates_per_node = 32;
 
   // == One shot: begin, add every event, search from every unmatched item, read, end ==
   void begin() noexcept {
@@ -106,7 +106,7 @@ class AlternatingTree {
   Item& item(std::int32_t id) noexcept { return items_[static_cast<std::size_t>(id)]; }
   const Item& item(std::int32_t id) const noexcept { return items_[static_cast<std::size_t>(id)]; }
   Item& top_of(std::int32_t leaf_id) noexcept { return item(leaf(leaf_id).top); }
-  std::int32_t leaf_at(std::uint32_t node) const noexcept { return leaf_at_[node]; }
+  const std::int32_t* leaf_at(std::uint32_t node) const noexcept { return &leaf_at_[node]; }
   bool is_blossom(std::int32_t id) const noexcept { return id >= static_cast<std::int32_t>(n_leaves_max_); }
   /// Calls `visit(id)` for every blossom that exists.
   template <class Visit>
@@ -226,18 +226,23 @@ inline void AlternatingTree::explore(const Context& context, std::int32_t id) no
   Leaf& own = leaf(id);
   const PathRow& row = context.tables.row(own.node);
   if (own.blocks_read == 2) return explore_by_search(context, id);
-  const auto entries = context.tables.entries();
   const bool near = own.blocks_read++ == 0;
-  const std::uint32_t begin = near ? row.begin : row.near_end, end = near ? row.near_end : row.end;
-  for (std::uint32_t k = begin; k < end; ++k) {
-    const std::int32_t other_id = leaf_at_[entries[k].node];
-    if (other_id < 0) continue;
-    Leaf& other = leaf(other_id);
-    const std::int64_t distance = entries[k].distance;
-    if (!near && other.explored > distance) continue;
-    without_lists_ |= !push(own, {distance, other_id, k});
-    if (distance >= std::max(other.explored, context.tables.row(other.node).near_radius))
-      without_lists_ |= !push(other, {distance, id, k});
+  const PathBlock block = near ? row.near : row.far;
+  const std::int32_t* leaf_at_node = &leaf_at_[own.node];
+  for (std::uint32_t done = 0; done < block.count; done += FirstLook::width) {
+    const std::uint32_t first = block.begin + done, count = block.count - done;
+    std::uint32_t events = context.tables.events_among(first, leaf_at_node);
+    if (count < FirstLook::width) events &= (1u << count) - 1;
+    for (; events != 0; events &= events - 1) {
+      const std::uint32_t entry = first + static_cast<std::uint32_t>(std::countr_zero(events));
+      const std::int32_t other_id = leaf_at_node[context.tables.offset(entry)];
+      const std::int64_t distance = context.tables.distance(entry);
+      Leaf& other = leaf(other_id);
+      if (!near && other.explored > distance) continue;
+      without_lists_ |= !push(own, {distance, other_id, entry});
+      if (distance >= std::max(other.explored, context.tables.row(other.node).near_radius))
+        without_lists_ |= !push(other, {distance, id, entry});
+    }
   }
   own.explored = near ? row.near_radius : row.radius;
 }

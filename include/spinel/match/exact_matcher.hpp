@@ -104,7 +104,7 @@ class ExactMatcher {
     graph_.lay_out(n_detectors, n_edges, arena);
     paths_.lay_out(n_detectors, n_edges, arena);
     tables_.lay_out(n_detectors, n_observables, options, arena);
-    tree_.lay_out(n_detectors, arena);
+    tree_.lay_out(n_detectors, options, arena);
     nearest_ = arena.take<detail::Link>(n_detectors);
     unpaired_ = arena.take<std::int32_t>(n_detectors);
     mates_ = arena.take<detail::Link>(n_detectors);
@@ -132,22 +132,21 @@ class ExactMatcher {
   /// Gives every event half the way to its nearest, at most its way to the boundary and half of what its row covers:
   /// feasible for every pair. Matches what is tight; returns how many are left in `unpaired_`.
   std::size_t pair_nearest() noexcept {
-    const auto entries = tables_.entries();
     for (std::size_t k = 0; k < tree_.n_leaves(); ++k) {
       const auto id = static_cast<std::int32_t>(k);
       detail::Leaf& leaf = tree_.leaf(id);
-      const PathRow& row = tables_.row(leaf.node);
+      const FirstLook& look = tables_.first_look(leaf.node);
+      const std::int32_t* leaf_at_node = tree_.leaf_at(leaf.node);
       nearest_[k] = {id, detail::unmatched, 0};
-      std::int64_t radius = row.near_radius >= infinite_distance ? 0 : row.near_radius / 2;
-      for (std::uint32_t e = row.begin; e < row.near_end; ++e) {
-        const std::int32_t other = tree_.leaf_at(entries[e].node);
-        if (other < 0) continue;
-        radius = entries[e].distance / 2;
-        nearest_[k] = {id, other, e};
-        break;
+      std::uint32_t radius = look.radius == FirstLook::unbounded ? 0 : look.radius / 2;
+      const std::uint32_t events = tables_.events_among(look.begin, leaf_at_node) & ((1u << look.count) - 1);
+      if (events != 0) {
+        const std::uint32_t entry = look.begin + static_cast<std::uint32_t>(std::countr_zero(events));
+        radius = tables_.distance(entry) / 2;
+        nearest_[k] = {id, leaf_at_node[tables_.offset(entry)], entry};
       }
-      if (row.boundary_distance <= radius) {  // false where there is no boundary: radii stay finite
-        radius = row.boundary_distance;
+      if (look.boundary_distance <= radius) {  // false where there is no boundary
+        radius = look.boundary_distance;
         nearest_[k] = {id, detail::to_boundary, 0};
       }
       leaf.radius = radius;
@@ -201,7 +200,9 @@ class ExactMatcher {
     std::uint32_t a = tree_.leaf(mate.u).node;
     if (mate.v >= 0) {
       std::uint32_t b = tree_.leaf(mate.v).node;
-      if (mate.path != detail::searched_path && tables_.entries()[mate.path].node == a) std::swap(a, b);
+      const bool from_b = mate.path != detail::searched_path &&
+                          a + static_cast<std::uint32_t>(tables_.offset(mate.path)) != b;
+      if (from_b) std::swap(a, b);
       return walk_path(a, b, visit);
     }
     while (a != boundary_node) {

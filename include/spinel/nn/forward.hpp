@@ -19,6 +19,16 @@ namespace spinel {
 
 namespace detail {
 
+/// Counts what an Arena would hand out, in constant expressions too.
+struct CountingArena {
+  std::size_t used = 0;
+  template <class T>
+  constexpr std::span<T> take(std::size_t count) noexcept {
+    used += (count * sizeof(T) + Arena::alignment - 1) / Arena::alignment * Arena::alignment;
+    return {};
+  }
+};
+
 /// A sliding range of rounds of one layer's input.
 template <class T>
 struct RoundBuffer {
@@ -67,12 +77,12 @@ class Forward {
   static constexpr int output_channels = network.output_channels();
 
   /// Bytes that `set_up` needs for this distance, whatever the number of rounds.
-  static std::size_t memory_bytes(int distance) noexcept {
+  static constexpr std::size_t memory_bytes(int distance) noexcept {
     Forward counting;
     counting.distance_ = distance;
-    Arena arena;
+    detail::CountingArena arena;
     counting.take_memory(arena);
-    return arena.used() + Arena::alignment;
+    return arena.used + Arena::alignment;
   }
 
   /// Packs the weights into `memory`. Fails with bad_argument for a distance that this engine does not serve, and with
@@ -149,7 +159,7 @@ class Forward {
     run(rounds, input, output, [](int, int, const float*) {});
   }
 
-  int distance() const noexcept { return fixed_distance != 0 ? fixed_distance : distance_; }
+  constexpr int distance() const noexcept { return fixed_distance != 0 ? fixed_distance : distance_; }
 
  private:
   template <int layer, int d>
@@ -166,28 +176,29 @@ class Forward {
   static SPINEL_ALWAYS_INLINE void for_each_hidden(Visit&& visit) noexcept {
     [&]<int... layer>(std::integer_sequence<int, layer...>) { (visit.template operator()<layer>(), ...); }(std::make_integer_sequence<int, n_hidden>{});
   }
-  std::size_t sites() const noexcept { return static_cast<std::size_t>(distance()) * static_cast<std::size_t>(distance()); }
+  constexpr std::size_t sites() const noexcept { return static_cast<std::size_t>(distance()) * static_cast<std::size_t>(distance()); }
 
-  void take_memory(Arena& arena) noexcept {
+  template <class AnyArena>
+  constexpr void take_memory(AnyArena& arena) noexcept {
     int lag = 0;  // rounds that the layers before this one still owe when a pass ends; they all come in the last pass
     for (int l = 0; l < n_layers; ++l) {
       const int kernel = network.layers[l].kernel;
       const auto capacity = static_cast<std::size_t>(pass_rounds + lag + kernel);
       const auto index = static_cast<std::size_t>(l);
-      bias_[index] = arena.take<float>(static_cast<std::size_t>(network.out_channels(l)));
+      bias_[index] = arena.template take<float>(static_cast<std::size_t>(network.out_channels(l)));
       if (l < n_hidden) {
-        weights_[index] = arena.take<float>(network.weights(l));
+        weights_[index] = arena.template take<float>(network.weights(l));
         const std::size_t round_size = sites() * static_cast<std::size_t>(network.in_channels(l));
-        buffers_[index] = {arena.take<float>(capacity * round_size), round_size};
+        buffers_[index] = {arena.template take<float>(capacity * round_size), round_size};
       } else {
-        weights_[index] = arena.take<float>(static_cast<std::size_t>(Last::columns) * static_cast<std::size_t>(network.in_channels(l)));
+        weights_[index] = arena.template take<float>(static_cast<std::size_t>(Last::columns) * static_cast<std::size_t>(network.in_channels(l)));
         const std::size_t round_size = sites() * static_cast<std::size_t>(Last::columns);
-        product_ = {arena.take<float>(capacity * round_size), round_size};
-        last_ = arena.take<float>(static_cast<std::size_t>(pass_rounds + lag) * sites() * static_cast<std::size_t>(network.in_channels(l)));
+        product_ = {arena.template take<float>(capacity * round_size), round_size};
+        last_ = arena.template take<float>(static_cast<std::size_t>(pass_rounds + lag) * sites() * static_cast<std::size_t>(network.in_channels(l)));
       }
       lag += kernel / 2;
     }
-    slice_ = arena.take<float>(sites() * static_cast<std::size_t>(output_channels));
+    slice_ = arena.template take<float>(sites() * static_cast<std::size_t>(output_channels));
   }
 
   // == Permanent: fixed at set-up ==
