@@ -15,5 +15,6 @@ struct CommandError : std::runtime_error {
 
 void add_experiment_commands(CLI::App& app);
 void add_decode_commands(CLI::App& app);
+void add_calibrate_commands(CLI::App& app);
 
 }  // namespace spinel::cli

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   spinel::cli::add_experiment_commands(app);
   spinel::cli::add_decode_commands(app);
+  spinel::cli::add_calibrate_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
