@@ -169,20 +169,20 @@ struct Lorentzian {
   }
 };
 
-/// Complex notch resonator: (a + b x + c / (1 + i (x - f)/h)) exp(-2 pi i x t) with complex a, b, c; theta = (f, h, t).
+/// Complex notch resonator: (a + c / (1 + i (x - f)/h)) exp(-2 pi i x t) with complex a and c; theta = (f, h, t).
 /// x holds the sweep twice: first half for the real parts, second half for the imaginary parts.
 /// Source: Probst et al., Rev. Sci. Instrum. 86, 024706 (2015), written with the linear coefficients explicit.
 struct NotchResonator {
-  static constexpr int n_theta = 3, n_fixed = 0, n_linear = 6;
+  static constexpr int n_theta = 3, n_fixed = 0, n_linear = 4;
   void fill(std::span<const double> x, const double* theta, double* const* columns) const noexcept {
     const std::size_t half = x.size() / 2;
     for (std::size_t i = 0; i < half; ++i) {
       const double u = (x[i] - theta[0]) / theta[1];
       const double c = std::cos(two_pi * x[i] * theta[2]), s = -std::sin(two_pi * x[i] * theta[2]);
       const double line_re = 1.0 / (1.0 + u * u), line_im = -u * line_re;
-      const double re[3] = {c, c * x[i], c * line_re - s * line_im};
-      const double im[3] = {s, s * x[i], c * line_im + s * line_re};
-      for (int k = 0; k < 3; ++k) {
+      const double re[2] = {c, c * line_re - s * line_im};
+      const double im[2] = {s, c * line_im + s * line_re};
+      for (int k = 0; k < 2; ++k) {
         columns[2 * k][i] = re[k];
         columns[2 * k][half + i] = im[k];
         columns[2 * k + 1][i] = -im[k];

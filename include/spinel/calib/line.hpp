@@ -81,22 +81,22 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
   }
   const double m = 2.0 * static_cast<double>(n);
   const double gain = m * std::log(background_rss / best.rss) - 4 * std::log(m);
-  const double sigma = std::sqrt(best.rss / (m - 9));
-  const double depth = std::hypot(best.linear[4], best.linear[5]);
+  const double sigma = std::sqrt(best.rss / (m - 7));
+  const double depth = std::hypot(best.linear[2], best.linear[3]);
   if (gain < 20 || depth < 4 * sigma || best.theta[1] > 0.5 || best.theta_stderr[0] > 0.5 * best.theta[1]) return false;
   const double f = best.theta[0] * span + middle, half = best.theta[1] * span;
   const double f_error = best.theta_stderr[0] * span, half_error = best.theta_stderr[1] * span;
-  const double base = std::hypot(best.linear[0] + best.linear[2] * best.theta[0], best.linear[1] + best.linear[3] * best.theta[0]);
+  const double base = std::hypot(best.linear[0], best.linear[1]);
   const double loaded = f / (2 * half), loaded_error = loaded * half_error / half;
-  decision.model = "notch resonator, complex: (a + b f)(1 - (Q/Qe) / (1 + 2 i Q (f - f0)/f0)) exp(-2 pi i f t)";
-  decision.constraints.push_back("frequency, Q and delay from the complex signal; background linear in frequency");
+  decision.model = "notch resonator, complex: a (1 - (Q/Qe) / (1 + 2 i Q (f - f0)/f0)) exp(-2 pi i f t)";
+  decision.constraints.push_back("frequency, Q and delay from the complex signal; flat background");
   decision.add("frequency_Hz", f, f_error, "Hz");
   decision.add("Q_loaded", loaded, loaded_error, "1");
   const double external = loaded * base / depth;
-  const double depth_error = std::max(best.linear_stderr[4], best.linear_stderr[5]);
+  const double depth_error = std::max(best.linear_stderr[2], best.linear_stderr[3]);
   decision.add("Q_external_mag", external, external * std::hypot(loaded_error / loaded, depth_error / depth), "1");
   // 1/Qi = 1/Ql - Re(1/Qe): the real part keeps the asymmetry out of the internal losses.
-  const double ratio = -(best.linear[4] * (best.linear[0] + best.linear[2] * best.theta[0]) + best.linear[5] * (best.linear[1] + best.linear[3] * best.theta[0])) / (base * base);
+  const double ratio = -(best.linear[2] * best.linear[0] + best.linear[3] * best.linear[1]) / (base * base);
   if (ratio < 1) decision.add("Q_internal", loaded / (1 - ratio), loaded_error / (1 - ratio), "1");
   decision.add("width_Hz", half, half_error, "Hz");
   decision.add("kappa_Hz", half, half_error, "Hz");
@@ -137,7 +137,7 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
     const auto rotated = normalize(signal.x, projected, {}, middle, facts.span, true, workspace);
     if (workspace.overflowed()) return;
     const Line turned = detail::fit_line(Plain{}, rotated, step, workspace);
-    if (turned.dbic > line.dbic + 10) {
+    if (turned.dbic > line.dbic + 10 && line.dbic < 30) {
       line = turned;
       data = rotated;
       facts.noise = noise_level(projected, workspace);

@@ -92,7 +92,7 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
           reach[0] += up / noise;
           reach[1] += down / noise;
         } else {
-          // Smooth over three points, take the extreme, refine by the centroid of what stands above half of its height.
+          // Smooth over three points and take the extreme; its width is what stands above half of its height.
           std::size_t best = 0;
           double height = -1e300;
           for (std::size_t k = 0; k < count; ++k) {
@@ -103,21 +103,16 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
               best = k;
             }
           }
-          double sum = 0, moment = 0, wide = 0;
+          double wide = 1;
           const auto excess = [&](std::size_t k) { return sign * (slice[k] - middle) - 0.5 * height; };
-          for (std::size_t k = best; k < count && (excess(k) > 0 || k == best); ++k) {
-            const double w = std::max(excess(k), 1e-12 * height);
-            sum += w;
-            moment += w * f[begin + k];
-            wide += 1;
-          }
-          for (std::size_t k = best; k-- > 0 && excess(k) > 0;) {
-            sum += excess(k);
-            moment += excess(k) * f[begin + k];
-            wide += 1;
-          }
+          for (std::size_t k = best + 1; k < count && excess(k) > 0; ++k) wide += 1;
+          for (std::size_t k = best; k-- > 0 && excess(k) > 0;) wide += 1;
+          // A clear feature keeps its own extreme: smoothing moves the minimum of an asymmetric dip.
+          if (height > 6 * noise)
+            for (std::size_t k = best > 1 ? best - 2 : 0; k < std::min(count, best + 3); ++k)
+              if (sign * slice[k] > sign * slice[best]) best = k;
           ridge.bias[slices] = b[begin];
-          ridge.frequency[slices] = sum > 0 ? moment / sum : f[begin + best];
+          ridge.frequency[slices] = f[begin + best];
           ridge.snr[slices] = height / noise;
           ridge.width[slices] = wide;
           ridge.noise += noise;
@@ -135,9 +130,10 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
   return ridge;
 }
 
-/// Six rounds of Huber weights around `fit_once`, which fits with the current weights and leaves residuals in `rest`.
+/// Reweighting around `fit_once`, which fits with the current weights and leaves residuals in `rest`: four rounds of Huber weights find
+/// the ridge, then slices beyond four scales (never closer than `floor`) count as having found something else.
 template <class FitOnce>
-void huber(std::span<double> weight, std::span<double> rest, std::span<const double> base, Workspace& workspace, FitOnce&& fit_once) noexcept {
+void huber(std::span<double> weight, std::span<double> rest, std::span<const double> base, double floor, Workspace& workspace, FitOnce&& fit_once) noexcept {
   for (std::size_t k = 0; k < weight.size(); ++k) weight[k] = base[k];
   for (int pass = 0; pass < 8; ++pass) {
     fit_once();
@@ -148,8 +144,10 @@ void huber(std::span<double> weight, std::span<double> rest, std::span<const dou
     const double scale = std::max(1.4826 * median(size), 1e-9);
     for (std::size_t k = 0; k < weight.size(); ++k) {
       const double u = std::fabs(rest[k]) / (1.5 * scale);
-      // Beyond six scales a slice has found something else than the ridge.
-      weight[k] = u > 4 ? 1e-4 * base[k] : base[k] * (u <= 1 ? 1.0 : std::sqrt(1.0 / u));
+      if (pass < 4)
+        weight[k] = base[k] * (u <= 1 ? 1.0 : std::sqrt(1.0 / u));
+      else
+        weight[k] = std::fabs(rest[k]) < std::max(4 * scale, floor) ? base[k] : 1e-4 * base[k];
     }
   }
   fit_once();
@@ -197,7 +195,7 @@ inline void analyze_flux_map(const Request& request, Decision& decision, Workspa
   if (resonator) {
     const auto frequencies = detail::linear_grid(0.15, std::min(8.0, 0.3 * static_cast<double>(n)), 60, workspace);
     const Bounds bounds[3] = {{0.05, 0.5 * static_cast<double>(n)}, {0, 0}, {0, 0}};
-    detail::huber(data.weight, rest, base, workspace, [&] {
+    detail::huber(data.weight, rest, base, 3 * ridge.step / data.y_scale, workspace, [&] {
       fit = fit_curve(Cosine{}, data.data(), frequencies, {}, bounds, workspace);
       for (std::size_t k = 0; k < n; ++k) {
         const double turn = two_pi * fit.theta[0] * data.x[k];
@@ -223,7 +221,7 @@ inline void analyze_flux_map(const Request& request, Decision& decision, Workspa
     decision.add("sweetspot_V", spot, spot_error, "V");
     decision.add("sweetspot", spot, spot_error, "1");
   } else {
-    detail::huber(data.weight, rest, base, workspace, [&] {
+    detail::huber(data.weight, rest, base, 3 * ridge.step / data.y_scale, workspace, [&] {
       fit = fit_curve(Polynomial<2>{}, data.data(), {}, {}, nullptr, workspace);
       for (std::size_t k = 0; k < n; ++k)
         rest[k] = data.y[k] - fit.linear[0] - data.x[k] * (fit.linear[1] + data.x[k] * fit.linear[2]);

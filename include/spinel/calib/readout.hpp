@@ -174,10 +174,13 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
   if (std::fabs(m1 - m0) < 3 * sigma * std::sqrt(1 / count[0] + 1 / count[1])) facts.separation = 0.0;
   facts.second_ratio = weights[1] - weights[0];
   facts.contrast = fidelity;
-  for (int s = 0; s < 2 && two_d; ++s) {
-    const double half = 0.5 * (cov[s][0] + cov[s][2]), spread = std::sqrt(0.25 * (cov[s][0] - cov[s][2]) * (cov[s][0] - cov[s][2]) + cov[s][1] * cov[s][1]);
-    const double ratio = std::sqrt((half + spread) / std::max(half - spread, 1e-300));
-    facts.ellipticity = s == 0 ? ratio : std::max(facts.ellipticity, ratio);
+  if (two_d) {
+    // Decay during readout stretches the clouds toward each other; that is in the mixture weights. What is left is compared with
+    // the width across the line between the clouds.
+    const double norm = std::max(std::hypot(gap[0], gap[1]), 1e-300), across[2] = {-gap[1] / norm, gap[0] / norm};
+    const double wide = std::sqrt(std::max(across[0] * across[0] * pooled[0] + 2 * across[0] * across[1] * pooled[1] + across[1] * across[1] * pooled[2], 1e-300));
+    const double along_width = std::max(mix.width[0], mix.width[1]), least = std::min(mix.width[0], mix.width[1]);
+    facts.ellipticity = std::max(along_width / wide, wide / std::max(least, 1e-300));
   }
   decision.x_unit = unit_of(re_column.name).name;
   decision.model = two_d ? "linear discriminant, pooled covariance; two Gaussians along it" : "two Gaussians, one threshold";
