@@ -13,6 +13,7 @@
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/quantize.hpp>
 #include <spinel/nn/weights.hpp>
+#include <spinel/nn/winograd.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -126,6 +127,10 @@ class Forward {
       for (int l = 1; l < n_layers; ++l) set_up_scales(view, l);
     for_each_hidden([&]<int layer>() {
       dispatch([&](auto d) {
+        if constexpr (is_winograd<layer, decltype(d)::value>()) {
+          WinogradOf<layer, decltype(d)::value>::pack(view.weight[layer], weights_[layer].data());
+          return;
+        }
         constexpr int block = Hidden<layer, decltype(d)::value>::block_channels;
         const auto pack = [&](auto* packed, int group, auto&& convert) {
           detail::pack_weights(view.weight[layer], packed, network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel,
@@ -171,7 +176,10 @@ class Forward {
           else return static_cast<const typename Element::weight*>(weights_[layer].data());
         }();
         dispatch([&](auto d) {
-          Hidden<layer, decltype(d)::value>::rounds(in.at(begin), packed, epilogue<layer>(), out, begin, end, rounds);
+          if constexpr (is_winograd<layer, decltype(d)::value>())
+            WinogradOf<layer, decltype(d)::value>::rounds(in.at(begin), packed, epilogue<layer>(), out, work_.data(), begin, end, in.end, distance());
+          else
+            Hidden<layer, decltype(d)::value>::rounds(in.at(begin), packed, epilogue<layer>(), out, begin, end, rounds);
         });
         if constexpr (precision == Precision::fp32) {
           const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
@@ -205,6 +213,18 @@ class Forward {
   template <int layer, int d>
   using Hidden = detail::DirectConv<std::conditional_t<layer == 0, FirstElement, Element>, network.in_channels(layer), network.out_channels(layer),
                                     network.layers[layer].kernel, d>;
+
+  /// float32 layers that are wide enough go through fewer multiplications; everything else is direct.
+  static constexpr bool is_wide(int layer) noexcept {
+    return precision == Precision::fp32 && layer > 0 && network.layers[layer].kernel == 3 && network.in_channels(layer) >= 64 &&
+           network.out_channels(layer) >= 64 && network.out_channels(layer) % (2 * A::width) == 0;
+  }
+  template <int layer, int d>
+  static constexpr bool is_winograd() noexcept {
+    return is_wide(layer) && detail::winograd_tile(d) != 0;
+  }
+  template <int layer, int d>
+  using WinogradOf = detail::Winograd<A, detail::winograd_tile(d), network.in_channels(layer), network.out_channels(layer)>;
 
   template <class Visit>
   SPINEL_ALWAYS_INLINE void dispatch(Visit&& visit) const noexcept {
@@ -301,6 +321,7 @@ class Forward {
 
   template <class AnyArena>
   constexpr void take_memory(AnyArena& arena) noexcept {
+    std::size_t work = 0;
     int lag = 0;  // rounds that the layers before this one still owe when a pass ends; they all come in the last pass
     for (int layer = 0; layer < n_layers; ++layer) {
       const int kernel = network.layers[layer].kernel;
@@ -313,7 +334,14 @@ class Forward {
         input_.memory = arena.template take<float>(capacity * sites() * in);
         input_.round_size = sites() * in;
       } else if (layer < n_hidden) {
-        weights_[l] = arena.template take<typename Element::weight>(network.weights(layer));
+        std::size_t size = network.weights(layer);
+        if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
+          const auto n = static_cast<std::size_t>(m + 2), across = static_cast<std::size_t>((distance() + m - 1) / m);
+          const std::size_t tiles = std::max<std::size_t>(1, 32 / (across * across)) * across * across;
+          size = n * n * n * in * out;
+          work = std::max(work, n * n * n * (tiles * (in + out) + 128));
+        }
+        weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
         buffers_[l].round_size = sites() * in;
       } else {
@@ -331,6 +359,7 @@ class Forward {
         }
       lag += kernel / 2;
     }
+    work_ = arena.template take<float>(work);
     slice_ = arena.template take<float>(sites() * static_cast<std::size_t>(output_channels));
   }
 
@@ -348,6 +377,7 @@ class Forward {
   detail::RoundBuffer<float> product_{};
   std::span<Stored> last_{};
   std::span<float> slice_{};
+  std::span<float> work_{};  // transformed tiles of the layer in hand
 };
 
 }  // namespace spinel
