@@ -129,7 +129,8 @@ TEST(ExactMatcher, AgreesWithAllPairingsOnRandomSmallGraphs) {
     const auto edges = random_graph(random, n, 1 + random() % (3 * n), c);
     // Short lists, so that every way of looking further is taken; sometimes no list memory to speak of.
     const PathTableOptions options{.max_entries = 1u << 20, .max_per_node = static_cast<std::uint32_t>(1 + random() % 6),
-                                   .min_per_node = 1, .near_per_node = static_cast<std::uint32_t>(random() % 4)};
+                                   .min_per_node = 1, .near_per_node = static_cast<std::uint32_t>(random() % 4),
+                                   .candidates_per_node = random() % 4 == 0 ? 0u : 32u};
     const auto owned = make(n, edges, options);
     ExactMatcher& matcher = owned->matcher;
     for (int shot = 0; shot < 6; ++shot) {
@@ -155,6 +156,44 @@ TEST(ExactMatcher, AgreesWithAllPairingsOnRandomSmallGraphs) {
   EXPECT_GT(matched, 5000);
 }
 
+TEST(ExactMatcher, UsesAShotsOwnWeightsAndForgetsThem) {
+  std::mt19937_64 random(23);
+  int matched = 0;
+  for (int round = 0; round < 600; ++round) {
+    const GraphCase c{random() % 2 == 0, random() % 3 == 0, random() % 3 == 0, random() % 2 == 0, random() % 2 == 0};
+    const std::size_t n = 2 + random() % 12;
+    const auto edges = random_graph(random, n, 1 + random() % (3 * n), c);
+    const auto owned = make(n, edges, {.candidates_per_node = random() % 4 == 0 ? 0u : 32u});
+    ExactMatcher& matcher = owned->matcher;
+    const std::size_t n_edges = matcher.graph().edges().size();
+    for (int shot = 0; shot < 6; ++shot) {
+      std::vector<std::uint32_t> events;
+      for (std::uint32_t k = 0; k < n; ++k)
+        if (random() % 2 == 0 && events.size() < 9) events.push_back(k);
+      std::vector<EdgeWeight> weights;
+      for (std::size_t k = 0; shot % 3 != 2 && k < n_edges; ++k)
+        if (random() % 3 == 0)
+          weights.push_back({static_cast<std::uint32_t>(k), matcher.graph().units(0.1 * double(random() % 60) - 1.5)});
+      const MatchResult result = matcher.decode(packed(n, events).data(), weights);
+      for (const EdgeWeight& change : weights) ASSERT_EQ(matcher.graph().signed_weight(change.edge), change.weight);
+      const auto expected = brute_force(matcher.graph(), events);  // on the graph as it is for this shot
+      ASSERT_EQ(result.outcome == MatchOutcome::matched, expected.has_value());
+      if (!expected) continue;
+      ++matched;
+      ASSERT_EQ(result.weight, *expected) << "round " << round << " shot " << shot;
+      expect_consistent(matcher, events, result);
+      ASSERT_TRUE(matcher.certificate().proves_optimality()) << "round " << round;
+    }
+    const auto fresh = make(n, edges);
+    matcher.decode(packed(n, {}).data());
+    for (std::uint32_t k = 0; k < n_edges; ++k)
+      ASSERT_EQ(matcher.graph().signed_weight(k), fresh->matcher.graph().signed_weight(k));
+    EXPECT_EQ(matcher.graph().assumed_weight(), fresh->matcher.graph().assumed_weight());
+    EXPECT_EQ(matcher.graph().assumed_observables(), fresh->matcher.graph().assumed_observables());
+  }
+  EXPECT_GT(matched, 1500);
+}
+
 std::vector<GraphEdge> grid(std::size_t side, bool boundary, std::mt19937_64& random) {
   std::vector<GraphEdge> edges;
   const auto id = [&](std::size_t x, std::size_t y, std::size_t z) {
@@ -176,10 +215,11 @@ std::vector<GraphEdge> grid(std::size_t side, bool boundary, std::mt19937_64& ra
 TEST(ExactMatcher, ProvesOptimalityOnCubicLattices) {
   std::mt19937_64 random(11);
   for (const bool boundary : {true, false})
-    for (const std::uint32_t per_node : {3u, 24u, 320u}) {
+    for (const std::uint32_t per_node : {3u, 24u, 320u}) {  // the first with hardly any memory for lists
       const std::size_t side = 5, n = side * side * side;
       const auto edges = grid(side, boundary, random);
-      const auto owned = make(n, edges, {.max_per_node = per_node, .min_per_node = 1, .near_per_node = per_node / 2});
+      const auto owned = make(n, edges, {.max_per_node = per_node, .min_per_node = 1, .near_per_node = per_node / 2,
+                                         .candidates_per_node = per_node == 3 ? 1u : 32u});
       for (const double density : {0.01, 0.05, 0.2, 0.5, 0.9, 1.0})
         for (int shot = 0; shot < 4; ++shot) {
           std::vector<std::uint32_t> events;
