@@ -15,5 +15,9 @@ struct CommandError : std::runtime_error {
 
 void add_experiment_commands(CLI::App& app);
 void add_decode_commands(CLI::App& app);
+void add_demo_command(CLI::App& app);
+void add_sample_command(CLI::App& app);
+void add_predecode_commands(CLI::App& app);
+void add_calibrate_commands(CLI::App& app);
 
 }  // namespace spinel::cli

@@ -10,6 +10,10 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   spinel::cli::add_experiment_commands(app);
   spinel::cli::add_decode_commands(app);
+  spinel::cli::add_demo_command(app);
+  spinel::cli::add_sample_command(app);
+  spinel::cli::add_predecode_commands(app);
+  spinel::cli::add_calibrate_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The detector error model of a memory experiment, as text in Stim's .dem language (the bulk in one repeat block).
+// The detector error model of a memory experiment: as text in Stim's .dem language (the bulk in one repeat block) and
+// flattened, for the sampler and the matching graph.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
 #include <spinel/core/status.hpp>
+#include <spinel/io/dem.hpp>
 #include <spinel/noise/error_slice.hpp>
 #include <string>
 #include <vector>
@@ -90,6 +92,44 @@ inline Status experiment_dem_text(const MemoryExperiment& experiment, const Circ
   for (int k = 0; k < h; ++k)
     text += "detector D" + std::to_string(boundary_detector_index(experiment, k) - 2 * h * shifted) + "\n";
   return Status::ok;
+}
+
+/// The model flattened. Errors: bad_argument (experiment or noise), out_of_capacity (more than 2^32 detectors).
+inline Result<DetectorErrorModel> experiment_model(const MemoryExperiment& experiment, const CircuitNoise& noise) {
+  DetectorErrorModel model;
+  if (const Status status = experiment.validate(); status != Status::ok) return status;
+  if (experiment.n_detectors() > std::int64_t{0xfffffffe}) return Status::out_of_capacity;
+  model.n_detectors = static_cast<std::size_t>(experiment.n_detectors());
+  model.n_observables = 1;
+  const auto end_of = [](const auto& items) { return static_cast<std::uint32_t>(items.size()); };
+  const auto append = [&](std::int64_t t, const SliceMechanism& mechanism) {
+    DetectorErrorModel::Mechanism added;
+    added.probability = mechanism.probability;
+    added.components_begin = end_of(model.components);
+    DetectorErrorModel::Component part;
+    part.detectors_begin = end_of(model.detectors);
+    for (int k = 0; k <= mechanism.parts.count; ++k) {
+      const SymptomCode code = k < mechanism.parts.count ? mechanism.parts.codes[k] : separator_code;
+      if (code == separator_code) {
+        part.detectors_end = end_of(model.detectors);
+        model.components.push_back(part);
+        part = {};
+        part.detectors_begin = end_of(model.detectors);
+      } else if (code == observable_code) {
+        part.observables ^= 1;
+      } else {
+        model.detectors.push_back(static_cast<std::uint32_t>(detector_of_code(experiment, t, code)));
+      }
+    }
+    added.components_end = end_of(model.components);
+    model.mechanisms.push_back(added);
+  };
+  const Status status = for_each_slice(experiment, noise, [&](std::int64_t t, std::int64_t repetitions, auto mechanisms) {
+    for (std::int64_t repeat = 0; repeat < repetitions; ++repeat)
+      for (const auto& mechanism : mechanisms) append(t + repeat, mechanism);
+  });
+  if (status != Status::ok) return status;
+  return model;
 }
 
 }  // namespace spinel::io

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spinel demo`: the main job at a glance. Samples memory experiments, decodes them exactly, and ends in a table and a plot.
+#include "commands.hpp"
+
+#include "demo_plot.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <spinel/io/experiment.hpp>
+#include <spinel/io/file.hpp>
+#include <spinel/io/graph.hpp>
+#include <spinel/io/mechanisms.hpp>
+#include <spinel/noise/sampler.hpp>
+
+namespace spinel::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct DemoFlags {
+  double seconds = 60;
+  std::uint64_t seed = 1;
+  unsigned threads = 0;
+  std::string svg = "spinel_demo.svg";
+};
+
+/// One experiment of the table and what came out of it.
+struct Point {
+  int distance = 0;
+  double p = 0;
+  std::uint64_t shots = 0, mistakes = 0;
+  std::vector<float> latencies_us;  // one a shot, from a clock around each
+  std::string failure;
+};
+
+/// Wilson score interval at 95 %: sound for few mistakes too.
+struct Interval {
+  double low, high;
+};
+Interval wilson(double mistakes, double shots) {
+  constexpr double z = 1.959964;
+  const double rate = mistakes / shots;
+  const double center = rate + z * z / (2 * shots);
+  const double spread = z * std::sqrt(rate * (1 - rate) / shots + z * z / (4 * shots * shots));
+  const double scale = 1 + z * z / shots;
+  return {mistakes == 0 ? 0.0 : (center - spread) / scale, (center + spread) / scale};
+}
+
+/// Samples and decodes one point until its time is up or its mistakes give the rate to about 3 %.
+void run_point(Point& point, double seconds, std::uint64_t seed) {
+  constexpr std::uint64_t enough_mistakes = 1000;
+  const auto start = Clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  const MemoryExperiment experiment{.distance = point.distance, .rounds = point.distance, .basis = Basis::X};
+  const auto model = io::experiment_model(experiment, uniform_depolarizing(point.p));
+  if (!model) {
+    point.failure = to_string(model.status);
+    return;
+  }
+  auto decoder = io::make_matcher(*model);
+  if (!decoder) {
+    point.failure = decoder.error();
+    return;
+  }
+  const io::ErrorMechanisms mechanisms = io::joined_mechanisms(*model);
+  const auto bytes = Sampler::memory_bytes(mechanisms.view());
+  std::vector<std::byte> memory(bytes ? *bytes : 0);
+  auto sampler = Sampler::make(mechanisms.view(), memory);
+  if (!sampler) {
+    point.failure = to_string(sampler.status);
+    return;
+  }
+  const std::size_t row = sampler->detector_bytes();
+  std::vector<std::uint8_t> events(row * Sampler::shots_per_batch), flips(Sampler::shots_per_batch);
+  for (std::uint64_t batch = 0; point.mistakes < enough_mistakes && elapsed() < seconds; ++batch) {
+    sampler->sample(seed, batch, Sampler::shots_per_batch, events.data(), row, flips.data(), 1);
+    for (std::size_t shot = 0; shot < Sampler::shots_per_batch; ++shot) {
+      const auto before = Clock::now();
+      const MatchResult result = decoder->matcher.decode(events.data() + shot * row);
+      point.latencies_us.push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
+      point.mistakes += result.outcome != MatchOutcome::matched || result.observables != flips[shot];
+    }
+    point.shots += Sampler::shots_per_batch;
+  }
+  std::sort(point.latencies_us.begin(), point.latencies_us.end());
+}
+
+void demo(const DemoFlags& flags) {
+  constexpr int distances[] = {3, 5, 7, 9, 11};
+  constexpr double rates[] = {0.002, 0.004, 0.006};
+  std::vector<Point> points;
+  for (const double p : rates)
+    for (const int d : distances) {
+      points.emplace_back();
+      points.back().distance = d;
+      points.back().p = p;
+    }
+  // A plot that cannot be written is better known before the work than after it.
+  if (const auto writable = io::write_file(flags.svg, ""); !writable) throw CommandError("--svg: " + writable.error());
+  const unsigned n_threads = std::max(1u, flags.threads != 0 ? flags.threads : std::thread::hardware_concurrency());
+  const double seconds_a_point = flags.seconds * n_threads / static_cast<double>(points.size());
+
+  std::atomic<std::size_t> next{0}, done{0};
+  std::vector<std::thread> workers;
+  for (unsigned w = 0; w < n_threads; ++w)
+    workers.emplace_back([&] {
+      // The expensive points come first, so that no thread is left alone with one at the end.
+      for (std::size_t k; (k = next++) < points.size(); ++done)
+        run_point(points[points.size() - 1 - k], seconds_a_point, flags.seed);
+    });
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const auto start = Clock::now();
+  while (done < points.size()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    if (!terminal) continue;
+    constexpr std::size_t width = 40;
+    const double share = std::min(1.0, std::chrono::duration<double>(Clock::now() - start).count() / flags.seconds);
+    const auto filled = std::max(width * done / points.size(), static_cast<std::size_t>(share * (width - 1)));
+    std::fprintf(stderr, "\r[%s%s] %zu / %zu experiments", std::string(filled, '#').c_str(),
+                 std::string(width - filled, '.').c_str(), done.load(), points.size());
+  }
+  if (terminal) std::fprintf(stderr, "\r\033[K");
+  for (auto& worker : workers) worker.join();
+  for (const auto& point : points)
+    if (!point.failure.empty())
+      throw CommandError("d = " + std::to_string(point.distance) + ", p = " + std::to_string(point.p) + ": " + point.failure);
+
+  std::printf("Memory experiments in the X basis, rounds = d, 25-parameter uniform depolarizing noise, exact matching\n");
+  std::printf("of both bases. LER is per shot with its 95 %% interval (Wilson); times are per round, one clock a shot.\n\n");
+  std::printf("%6s %4s %10s %9s %10s %-23s %10s %10s\n", "p", "d", "shots", "mistakes", "LER", "  95 % interval",
+              "us/round", "us/round");
+  std::printf("%6s %4s %10s %9s %10s %-23s %10s %10s\n", "", "", "", "", "", "", "median", "p99.9");
+  std::vector<PlotSeries> series;
+  for (const int d : distances) series.push_back({"d = " + std::to_string(d), {}});
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    const Point& point = points[k];
+    const auto n = static_cast<double>(point.shots);
+    const Interval interval = wilson(static_cast<double>(point.mistakes), n);
+    const double ler = static_cast<double>(point.mistakes) / n;
+    const auto quantile = [&](double q) {
+      const auto at = std::min(point.latencies_us.size() - 1, static_cast<std::size_t>(q * n));
+      return static_cast<double>(point.latencies_us[at]) / point.distance;
+    };
+    char range[40];
+    std::snprintf(range, sizeof range, "%.2e .. %.2e", interval.low, interval.high);
+    std::printf("%6g %4d %10llu %9llu %10.3e   %-21s %10.3f %10.3f\n", point.p, point.distance,
+                static_cast<unsigned long long>(point.shots), static_cast<unsigned long long>(point.mistakes), ler, range,
+                quantile(0.5), quantile(0.999));
+    series[k % std::size(distances)].points.push_back({point.p, ler, interval.low, interval.high});
+  }
+  if (const auto written = io::write_file(flags.svg, plot_svg("Exact matching: logical error rate by distance", series));
+      !written)
+    throw CommandError(written.error());
+  std::printf("\nplot: %s\n", flags.svg.c_str());
+}
+
+}  // namespace
+
+void add_demo_command(CLI::App& app) {
+  static DemoFlags flags;
+  auto* command = app.add_subcommand("demo", "sample and decode memory experiments: a table and a plot");
+  command->add_option("--seconds", flags.seconds, "time to spend, about")->check(CLI::Range(0.1, 3600.0))->capture_default_str();
+  command->add_option("--seed", flags.seed, "seed of the shots")->capture_default_str();
+  command->add_option("--threads", flags.threads, "0 takes every core")->check(CLI::Range(0, 1024))->capture_default_str();
+  command->add_option("--svg", flags.svg, "where the plot goes")->take_last()->capture_default_str();
+  command->callback([] { demo(flags); });
+}
+
+}  // namespace spinel::cli

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spinel/simd/scalar.hpp>
+
+#include "predecode_engine.hpp"
+
+namespace spinel::cli {
+
+PredecodeFactory predecode_factory_scalar() { return detail::make_engine<arch::scalar>; }
+
+}  // namespace spinel::cli

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thresholded network output to corrections, residual detection events and the logical frame. Source: arXiv:2604.12841, and the
+// reference pipeline: a bit is set where the logit is >= 0.
+//
+// With dx the shown X events, sx the predicted flips of X measurements and zc the Z corrections (per round, not cumulative), the
+// residual of X checks is R_X[t] = dx[t] + sx[t] + sx[t - 1] + hx zc[t], and likewise for Z. Corrections are sparse, so each set
+// bit flips the few detectors that it appears in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <spinel/decode/encode.hpp>
+
+namespace spinel {
+
+/// The residual before any correction: the events as the network saw them, so the type that is not the memory basis is cleared in
+/// the last round; the boundary detectors pass unchanged.
+template <int max_distance>
+void begin_residual(const TensorLayout<max_distance>& layout, std::span<const std::uint64_t> events, std::span<std::uint64_t> residual) noexcept {
+  for (std::size_t w = 0; w < residual.size(); ++w) residual[w] = events[w];
+  const MemoryExperiment& experiment = layout.experiment;
+  const std::int64_t first = detector_index(experiment, opposite(experiment.basis), 0, experiment.rounds - 1);
+  for (std::int64_t k = first; k < first + experiment.n_checks(); ++k)
+    residual[static_cast<std::size_t>(k / 64)] &= ~(std::uint64_t{1} << (k % 64));
+}
+
+/// Applies round t's logits [row][column][channel] to the residual. Returns the flips of the memory basis's observable.
+template <int max_distance>
+ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, std::span<std::uint64_t> residual) noexcept {
+  const MemoryExperiment& experiment = layout.experiment;
+  const int basis_kind = layout.basis_kind();
+  ObservableFlips flips = 0;
+  const auto flip_detector = [&](Basis type, int check, int round) {
+    const std::int64_t detector = detector_index(experiment, type, check, round);
+    if (detector >= 0) residual[static_cast<std::size_t>(detector / 64)] ^= std::uint64_t{1} << (detector % 64);
+  };
+  for (int site = 0; site < layout.n_sites(); ++site) {
+    const float* logit = logits + site * tensor_channels;
+    for (int kind = 0; kind < 2; ++kind) {
+      const Basis type = layout.type_of_kind[kind];
+      if (logit[kind] >= 0.0f) {  // a data correction that the checks of this kind see
+        for (const auto check : layout.checks_of_data[kind][site])
+          if (check >= 0) flip_detector(type, check, t);
+        if (kind == basis_kind && layout.in_logical[site]) flips ^= 1;
+      }
+      if (const int check = layout.check_at_site[kind][site]; check >= 0 && logit[2 + kind] >= 0.0f) {  // a measurement flip
+        flip_detector(type, check, t);
+        if (t + 1 < experiment.rounds) flip_detector(type, check, t + 1);
+      }
+    }
+  }
+  return flips;
+}
+
+}  // namespace spinel
