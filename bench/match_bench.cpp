@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <vector>
 
 #include <spinel/io/dem.hpp>
@@ -46,9 +47,9 @@ int main(int argc, char** argv) {
   std::vector<double> means, least(n, 1e30);
   std::int64_t total_weight = 0;
   for (int r = 0; r < repetitions; ++r) {
-    const auto start = Clock::now();
+    const std::clock_t start = std::clock();  // processor time: the machine may be shared
     for (std::size_t k = 0; k < n; ++k) total_weight += made->matcher.decode(shots->row(k)).weight;
-    means.push_back(us_since(start) / static_cast<double>(n));
+    means.push_back(1e6 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / static_cast<double>(n));
     for (std::size_t k = 0; k < n; ++k) {
       const auto one = Clock::now();
       total_weight += made->matcher.decode(shots->row(k)).weight;

@@ -56,6 +56,7 @@ AlignedBlob load_weights(const std::string& path, const std::string& activation)
 struct PredecodeFlags {
   ExperimentFlags experiment;
   std::string weights, activation = "gelu", in, in_format = "b8", residual_out, frame_out, logits_out, precision = "fp32", arch = "native";
+  std::size_t calibration_shots = 64;
   bool dual = false;
 };
 
@@ -79,8 +80,6 @@ void predecode(const PredecodeFlags& flags) {
   if (!format) throw CommandError("--in_format: " + format.error());
 
   const AlignedBlob blob = load_weights(flags.weights, flags.activation);
-  const auto engine = factory(blob.span(), {experiment, flags.dual, flags.precision});
-
   const std::string in = read_or_throw("--in", flags.in);
   const auto n_detectors = static_cast<std::size_t>(experiment.n_detectors());
   auto shots = io::parse_shots(in, *format, {.n_measurements = 0, .n_detectors = n_detectors, .n_observables = 0});
@@ -89,6 +88,12 @@ void predecode(const PredecodeFlags& flags) {
   const std::size_t n_words = (n_detectors + 63) / 64, shot_bytes = (n_detectors + 7) / 8;
   const auto sites = static_cast<std::size_t>(experiment.n_data()), rounds = static_cast<std::size_t>(experiment.rounds);
   const std::size_t channels = tensor_channels, shot_logits = channels * rounds * sites;
+  PredecodeSettings settings{experiment, flags.dual, flags.precision, {}};
+  if (flags.precision == "int8")
+    for (std::size_t shot = 0; shot < std::min(shots->n_shots, flags.calibration_shots); ++shot)
+      std::memcpy(settings.calibration_shots.emplace_back(n_words).data(), shots->row(shot), shot_bytes);
+  const auto engine = factory(blob.span(), settings);
+
   io::FileWriter logits_file;
   std::vector<float> planes;
   std::function<void(int, const float*)> watch;
@@ -152,7 +157,10 @@ void add_predecode_commands(CLI::App& app) {
   command->add_option("--residual_out", flags->residual_out, "residual detection events, b8");
   command->add_option("--frame_out", flags->frame_out, "logical frame, one byte a shot");
   command->add_option("--logits_out", flags->logits_out, "float32 .npy, shape (shots, 4, rounds, distance, distance)");
-  command->add_option("--precision", flags->precision, "arithmetic of the network")->check(CLI::IsMember({"fp32"}))->capture_default_str();
+  command->add_option("--precision", flags->precision, "arithmetic of the network")->check(CLI::IsMember({"fp32", "bf16", "int8"}))->capture_default_str();
+  command->add_option("--calibration_shots", flags->calibration_shots, "int8: take the activation ranges from this many first shots")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--arch", flags->arch, "instruction set")->check(CLI::IsMember({"native", "avx512", "avx2", "neon", "scalar"}))->capture_default_str();
   command->add_flag("--dual", flags->dual, "use weights trained on O1 for O2 and O3 by exchanging X and Z");
   command->callback([flags] { predecode(*flags); });

@@ -27,6 +27,7 @@ struct PredecodeSettings {
   MemoryExperiment experiment;
   bool dual = false;
   std::string precision;
+  std::vector<std::vector<std::uint64_t>> calibration_shots;  ///< int8 takes its activation ranges from these
 };
 
 using PredecodeFactory = std::unique_ptr<PredecodeEngine> (*)(std::span<const std::byte> blob, const PredecodeSettings& settings);
@@ -64,7 +65,27 @@ std::unique_ptr<PredecodeEngine> make_engine_of(std::span<const std::byte> blob,
   if (const BlobCheck seen = WeightsView<network>::check(blob, weights); !seen)
     throw CommandError(std::string("--weights: ") + (seen.layer < 0 ? std::string() : std::string("layer ") + std::to_string(seen.layer) + ": ") + seen.what);
   if (settings.precision == "fp32") return std::make_unique<EngineOf<Forward<network, A>, WeightsView<network>>>(weights, settings);
-  throw CommandError("--precision " + settings.precision + ": not available");
+  if (settings.precision == "int8") {
+    CalibratedWeights<network> calibrated{weights, {}};
+    using Float = Forward<network, A>;
+    const int distance = settings.experiment.distance;
+    std::vector<std::byte> memory(Float::memory_bytes(distance));
+    Float engine;
+    static TensorLayout<spinel::detail::largest_distance> layout;
+    if (engine.set_up(weights, distance, memory) != Status::ok || make_tensor_layout(settings.experiment, settings.dual, layout) != Status::ok)
+      throw CommandError("predecode: the engine refused the experiment");
+    for (const auto& events : settings.calibration_shots)
+      engine.run(
+          settings.experiment.rounds, [&](int t, float* slice) { encode_round(layout, events, t, slice); }, [](int, const float*) {},
+          [&](int layer, int, const float* values) {
+            calibrated.ranges.observe(layer, values, static_cast<std::size_t>(distance * distance * network.layers[layer].filters));
+          });
+    if (calibrated.ranges.observed == 0) throw CommandError("--precision int8: there are no shots to calibrate on");
+    return std::make_unique<EngineOf<Forward<network, A, 0, Precision::int8>, CalibratedWeights<network>>>(calibrated, settings);
+  }
+  if constexpr (has_bf16<A>)
+    if (settings.precision == "bf16") return std::make_unique<EngineOf<Forward<network, A, 0, Precision::bf16>, WeightsView<network>>>(weights, settings);
+  throw CommandError("--precision " + settings.precision + ": the instruction set " + A::name + " of this binary does not have it");
 }
 
 template <class A>

@@ -24,7 +24,7 @@ namespace {
 
 struct SampleFlags {
   ExperimentFlags experiment;
-  std::string dem, out = "-", out_format = "01", obs_out, obs_out_format = "01";
+  std::string dem, out = "-", out_format = "01", obs_out, obs_out_format;
   std::uint64_t shots = 0, seed = 0;
   CLI::Option* seed_given = nullptr;
   bool append_observables = false;
@@ -80,7 +80,8 @@ void append_bits(io::ShotTable& table, const io::ShotTable& first, const io::Sho
 
 void sample(const SampleFlags& flags) {
   const auto out_format = value_of(io::shot_format(flags.out_format), "--out_format: ");
-  const auto obs_out_format = value_of(io::shot_format(flags.obs_out_format), "--obs_out_format: ");
+  const auto obs_out_format =
+      flags.obs_out_format.empty() ? out_format : value_of(io::shot_format(flags.obs_out_format), "--obs_out_format: ");
   const bool with_observables = !flags.obs_out.empty();
   if (flags.shots % 64 != 0 &&
       (out_format == io::ShotFormat::ptb64 || (with_observables && obs_out_format == io::ShotFormat::ptb64)))
@@ -150,7 +151,7 @@ void add_sample_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--out_format", flags->out_format, formats)->capture_default_str();
   command->add_option("--obs_out", flags->obs_out, "where the observables go");
-  command->add_option("--obs_out_format", flags->obs_out_format, formats)->capture_default_str();
+  command->add_option("--obs_out_format", flags->obs_out_format, "the same choice; that of --out_format unless given");
   command->add_flag("--append_observables", flags->append_observables, "write the observables after the detection events");
   command->callback([flags] { sample(*flags); });
 }

@@ -156,6 +156,44 @@ TEST(ExactMatcher, AgreesWithAllPairingsOnRandomSmallGraphs) {
   EXPECT_GT(matched, 5000);
 }
 
+TEST(ExactMatcher, UsesAShotsOwnWeightsAndForgetsThem) {
+  std::mt19937_64 random(23);
+  int matched = 0;
+  for (int round = 0; round < 600; ++round) {
+    const GraphCase c{random() % 2 == 0, random() % 3 == 0, random() % 3 == 0, random() % 2 == 0, random() % 2 == 0};
+    const std::size_t n = 2 + random() % 12;
+    const auto edges = random_graph(random, n, 1 + random() % (3 * n), c);
+    const auto owned = make(n, edges, {.candidates_per_node = random() % 4 == 0 ? 0u : 32u});
+    ExactMatcher& matcher = owned->matcher;
+    const std::size_t n_edges = matcher.graph().edges().size();
+    for (int shot = 0; shot < 6; ++shot) {
+      std::vector<std::uint32_t> events;
+      for (std::uint32_t k = 0; k < n; ++k)
+        if (random() % 2 == 0 && events.size() < 9) events.push_back(k);
+      std::vector<EdgeWeight> weights;
+      for (std::size_t k = 0; shot % 3 != 2 && k < n_edges; ++k)
+        if (random() % 3 == 0)
+          weights.push_back({static_cast<std::uint32_t>(k), matcher.graph().units(0.1 * double(random() % 60) - 1.5)});
+      const MatchResult result = matcher.decode(packed(n, events).data(), weights);
+      for (const EdgeWeight& change : weights) ASSERT_EQ(matcher.graph().signed_weight(change.edge), change.weight);
+      const auto expected = brute_force(matcher.graph(), events);  // on the graph as it is for this shot
+      ASSERT_EQ(result.outcome == MatchOutcome::matched, expected.has_value());
+      if (!expected) continue;
+      ++matched;
+      ASSERT_EQ(result.weight, *expected) << "round " << round << " shot " << shot;
+      expect_consistent(matcher, events, result);
+      ASSERT_TRUE(matcher.certificate().proves_optimality()) << "round " << round;
+    }
+    const auto fresh = make(n, edges);
+    matcher.decode(packed(n, {}).data());
+    for (std::uint32_t k = 0; k < n_edges; ++k)
+      ASSERT_EQ(matcher.graph().signed_weight(k), fresh->matcher.graph().signed_weight(k));
+    EXPECT_EQ(matcher.graph().assumed_weight(), fresh->matcher.graph().assumed_weight());
+    EXPECT_EQ(matcher.graph().assumed_observables(), fresh->matcher.graph().assumed_observables());
+  }
+  EXPECT_GT(matched, 1500);
+}
+
 std::vector<GraphEdge> grid(std::size_t side, bool boundary, std::mt19937_64& random) {
   std::vector<GraphEdge> edges;
   const auto id = [&](std::size_t x, std::size_t y, std::size_t z) {

@@ -45,12 +45,15 @@ def lines_and_instantiations(source, folder):
 
 
 def seconds_and_megabytes(source, folder):
-    """User CPU seconds and peak memory of one g++ -O2 compilation."""
-    pid = os.spawnvp(os.P_NOWAIT, "g++", [*GCC, "-c", str(source), "-o", f"{folder}/gcc.o"])
-    _, status, usage = os.wait4(pid, 0)
-    if status != 0:
-        sys.exit(f"FAILED: {source.name} under g++")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    """CPU seconds and peak memory of a g++ -O2 compilation, the least of three since a busy machine adds to both."""
+    figures = []
+    for _ in range(3):
+        pid = os.spawnvp(os.P_NOWAIT, "g++", [*GCC, "-c", str(source), "-o", f"{folder}/gcc.o"])
+        _, status, usage = os.wait4(pid, 0)
+        if status != 0:
+            sys.exit(f"FAILED: {source.name} under g++")
+        figures.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
+    return min(figures)
 
 
 def main():

@@ -32,6 +32,7 @@ inline constexpr std::uint32_t searched_path = 0xffffffff;
 struct Leaf {
   std::int64_t radius = 0;
   std::int64_t explored = 0;  // its candidates are complete below this distance
+  std::int64_t boundary_distance = infinite_distance;  // with a shot's own weights: as far as it has been met
   std::int32_t top = 0;
   std::int32_t next_leaf = -1;
   std::uint32_t node = 0;
@@ -73,7 +74,9 @@ class AlternatingTree {
   }
 
   // == One shot: begin, add every event, search from every unmatched item, read, end ==
-  void begin() noexcept {
+  /// With `by_search` the graph has a shot's own weights and the tables are of no use.
+  void begin(bool by_search) noexcept {
+    by_search_ = by_search;
     n_leaves_ = n_blossoms_ = n_free_blossoms_ = 0;
     n_candidates_ = 0;
     without_lists_ = false;
@@ -85,6 +88,7 @@ class AlternatingTree {
     leaf.top = id;
     leaf.node = node;
     leaf.explored = 0;
+    leaf.boundary_distance = infinite_distance;
     leaf.blocks_read = 0;
     leaf.candidates_count = leaf.candidates_capacity = 0;
     Item& item = this->item(id);
@@ -99,6 +103,12 @@ class AlternatingTree {
   /// Grows a tree from the unmatched top item of `root` until it is matched. False: nothing is left to match it with.
   bool search(const MatchingGraph& graph, const PathTables& tables, ShortestPaths& paths, std::int32_t root) noexcept;
 
+  /// Takes note of a boundary edge found at `node` while searching from `own`.
+  static void meet_way_out(const MatchingGraph& graph, Leaf& own, std::uint32_t node, std::int64_t distance) noexcept {
+    const std::uint32_t edge = graph.boundary_edge(node);
+    if (edge != MatchingGraph::no_edge)
+      own.boundary_distance = std::min(own.boundary_distance, distance + graph.edges()[edge].weight);
+  }
   std::size_t n_leaves() const noexcept { return n_leaves_; }
   std::size_t n_blossoms() const noexcept { return n_blossoms_; }
   Leaf& leaf(std::int32_t id) noexcept { return leaves_[static_cast<std::size_t>(id)]; }
@@ -176,7 +186,10 @@ class AlternatingTree {
   void explore_by_search(const Context& context, std::int32_t id) noexcept;
   void look_ahead(const Context& context, Event& event) noexcept;
   void look_ahead_by_search(const Context& context, Event& event) noexcept;
-  static void meet_boundary(const PathRow& row, const Leaf& own, Event& event) noexcept;
+  std::int64_t way_out(const Context& context, const Leaf& own) const noexcept {
+    return by_search_ ? own.boundary_distance : context.tables.row(own.node).boundary_distance;
+  }
+  void meet_boundary(const Context& context, const Leaf& own, Event& event) const noexcept;
   void consider(const Leaf& own, const Candidate& candidate, Event& event) const noexcept;
   void look_ahead_from(const Context& context, std::size_t first_event) noexcept {
     for (std::size_t k = first_event; k < n_events_; ++k) look_ahead(context, events_[k]);
@@ -200,6 +213,7 @@ class AlternatingTree {
   std::span<Child> climbed_[2];
   // == Per shot ==
   std::size_t n_leaves_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0, n_candidates_ = 0;
+  bool by_search_ = false;
   bool without_lists_ = false;  // the candidate memory is used up: every look ahead searches the graph instead
   // == Per search ==
   std::int64_t now_ = 0;  // while in the tree a plus leaf stores radius - now, a minus leaf radius + now
@@ -225,7 +239,7 @@ inline bool AlternatingTree::push(Leaf& leaf, const Candidate& candidate) noexce
 inline void AlternatingTree::explore(const Context& context, std::int32_t id) noexcept {
   Leaf& own = leaf(id);
   const PathRow& row = context.tables.row(own.node);
-  if (own.blocks_read == 2) return explore_by_search(context, id);
+  if (by_search_ || own.blocks_read == 2) return explore_by_search(context, id);
   const bool near = own.blocks_read++ == 0;
   const PathBlock block = near ? row.near : row.far;
   const std::int32_t* leaf_at_node = &leaf_at_[own.node];
@@ -249,22 +263,26 @@ inline void AlternatingTree::explore(const Context& context, std::int32_t id) no
 
 inline void AlternatingTree::explore_by_search(const Context& context, std::int32_t id) noexcept {
   Leaf& own = leaf(id);
-  const PathRow& row = context.tables.row(own.node);
-  const std::int64_t from = own.explored, until = from + std::max<std::int64_t>(from / 2, MatchingGraph::max_half_weight / 4);
+  // As far as the search can need before something else happens to it, but not in steps too small to repeat the search for.
+  std::int64_t soonest = way_out(context, own) - own.radius;
+  for (std::size_t k = 0; k < n_events_; ++k)
+    if (events_[k].leaf != id) soonest = std::min(soonest, events_[k].time);
+  const std::int64_t from = own.explored, step = std::max<std::int64_t>(from / 4, MatchingGraph::max_half_weight / 2);
+  const std::int64_t until = std::clamp(2 * (soonest + own.radius) + 2, from + step, from + 2 * step);
   own.explored = infinite_distance * 2;  // unless the search stops before it has seen the whole component
   context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
     if (distance >= until) {
       own.explored = distance;
       return false;
     }
+    if (by_search_) meet_way_out(context.graph, own, node, distance);
     const std::int32_t other_id = leaf_at_[node];
     if (distance < from || other_id < 0 || other_id == id) return true;
-    const PathRow& other_row = context.tables.row(node);
     Leaf& other = leaf(other_id);
-    if (other.explored > distance || distance >= row.boundary_distance + other_row.boundary_distance) return true;
+    if (other.explored > distance) return true;
+    const std::int64_t near = by_search_ ? 0 : context.tables.row(node).near_radius;
     without_lists_ |= !push(own, {distance, other_id, searched_path});
-    if (distance >= std::max(other.explored, other_row.near_radius))
-      without_lists_ |= !push(other, {distance, id, searched_path});
+    if (distance >= near) without_lists_ |= !push(other, {distance, id, searched_path});
     return true;
   });
   context.paths.clear();
@@ -284,37 +302,42 @@ inline void AlternatingTree::consider(const Leaf& own, const Candidate& candidat
 
 inline void AlternatingTree::look_ahead(const Context& context, Event& event) noexcept {
   Leaf& own = leaf(event.leaf);
-  const PathRow& row = context.tables.row(own.node);
   // No radius exceeds the distance to the boundary, so nothing beyond twice that needs to be known.
-  const std::int64_t horizon = 2 * row.boundary_distance;
-  while (!without_lists_ && own.explored < horizon && own.explored / 2 - own.radius <= now_) explore(context, event.leaf);
+  while (!without_lists_ && own.explored < 2 * way_out(context, own) && own.explored / 2 - own.radius <= now_)
+    explore(context, event.leaf);
   if (without_lists_) return look_ahead_by_search(context, event);
-  meet_boundary(row, own, event);
+  event.time = infinite_distance;
+  event.target = nothing;
+  meet_boundary(context, own, event);
   for (std::uint32_t k = 0; k < own.candidates_count; ++k) consider(own, candidates_[own.candidates_begin + k], event);
-  if (const std::int64_t limit = own.explored / 2 - own.radius; own.explored < horizon && limit < event.time) {
+  const std::int64_t limit = own.explored / 2 - own.radius;
+  if (own.explored < 2 * way_out(context, own) && limit < event.time) {
     event.time = limit;
     event.target = explore_further;
   }
 }
 
-inline void AlternatingTree::meet_boundary(const PathRow& row, const Leaf& own, Event& event) noexcept {
-  const bool bounded = row.boundary_distance != infinite_distance;
-  event.time = bounded ? row.boundary_distance - own.radius : infinite_distance;
-  event.target = bounded ? to_boundary : nothing;
-  event.distance = row.boundary_distance;
+inline void AlternatingTree::meet_boundary(const Context& context, const Leaf& own, Event& event) const noexcept {
+  const std::int64_t distance = way_out(context, own);
+  if (distance == infinite_distance || distance - own.radius > event.time) return;
+  event.time = distance - own.radius;
+  event.target = to_boundary;
+  event.distance = distance;
 }
 
 inline void AlternatingTree::look_ahead_by_search(const Context& context, Event& event) noexcept {
-  const Leaf& own = leaf(event.leaf);
-  const PathRow& row = context.tables.row(own.node);
-  meet_boundary(row, own, event);
+  Leaf& own = leaf(event.leaf);
+  event.time = infinite_distance;
+  event.target = nothing;
+  // The whole component: another event's radius may be larger than all that this leaf's own boundary allows it.
   context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
-    if (distance >= 2 * row.boundary_distance) return false;
+    if (by_search_) meet_way_out(context.graph, own, node, distance);
     const std::int32_t other_id = leaf_at_[node];
     if (other_id >= 0 && other_id != event.leaf) consider(own, {distance, other_id, searched_path}, event);
     return true;
   });
   context.paths.clear();
+  meet_boundary(context, own, event);
 }
 
 }  // namespace spinel::detail

@@ -47,15 +47,23 @@ class ExactMatcher {
     matcher.lay_out(n_detectors, edges.size(), n_observables, options, arena);
     if (arena.overflowed() || memory.empty()) return Status::out_of_capacity;
     if (const Status status = matcher.graph_.build(edges); status != Status::ok) return status;
+    matcher.paths_.prepare(matcher.graph_);
     matcher.tables_.build(matcher.graph_, matcher.paths_);
     return matcher;
   }
 
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors
   /// (but for one read of the bits).
-  MatchResult decode(const std::uint8_t* events) noexcept {
+  MatchResult decode(const std::uint8_t* events) noexcept { return decode(events, {}); }
+
+  /// The same with other weights for this shot (erasures, leakage, soft readout, a second pass), which hold until the
+  /// next call. Applying and undoing them takes time in proportion to their number, but no table of distances is of use
+  /// then: every look at the graph is a search. Of several weights for one edge the last one counts; edges beyond
+  /// `graph().edges()` are ignored.
+  MatchResult decode(const std::uint8_t* events, std::span<const EdgeWeight> weights) noexcept {
+    apply(weights);
     read(events);
-    const std::size_t n_left = pair_nearest();
+    const std::size_t n_left = match_mutual(by_search());
     for (std::size_t k = 0; k < n_left; ++k) {
       if (tree_.top_of(unpaired_[k]).link.v != detail::unmatched) continue;
       if (!tree_.search(graph_, tables_, paths_, unpaired_[k])) return give_up();
@@ -86,7 +94,7 @@ class ExactMatcher {
   /// visited an odd number of times happened, a negated one an even number of times.
   template <class Visit>
   void for_matched_edges(Visit&& visit) noexcept {
-    for (std::size_t k = 0; k < n_pairs_; ++k) walk(k, visit);
+    for (std::size_t k = 0; k < n_pairs_; ++k) walk(mates_[k], visit);
   }
   /// What the two sides of the optimality proof come to: the matching's own weight, the duals' objective, and whether
   /// the duals are feasible for every pair of events (found afresh on the graph). For tests: slow.
@@ -108,11 +116,30 @@ class ExactMatcher {
     nearest_ = arena.take<detail::Link>(n_detectors);
     unpaired_ = arena.take<std::int32_t>(n_detectors);
     mates_ = arena.take<detail::Link>(n_detectors);
+    changed_ = arena.take<EdgeWeight>(n_edges);
+    is_changed_ = arena.take<std::uint8_t>(n_edges);
     to_resolve_ = arena.take<detail::Link>(n_detectors + n_detectors / 2 + 1);
   }
 
+  bool by_search() const noexcept { return n_changed_ > 0; }
+  /// Takes back the last shot's own weights and sets this one's.
+  void apply(std::span<const EdgeWeight> weights) noexcept {
+    for (std::size_t k = 0; k < n_changed_; ++k) {
+      graph_.set_weight(changed_[k]);
+      is_changed_[changed_[k].edge] = 0;
+    }
+    n_changed_ = 0;
+    for (const EdgeWeight& change : weights) {
+      if (change.edge >= graph_.edges().size()) continue;
+      if (is_changed_[change.edge] == 0) changed_[n_changed_++] = {change.edge, graph_.signed_weight(change.edge)};
+      is_changed_[change.edge] = 1;
+      graph_.set_weight(change);
+    }
+    paths_.expect(by_search());
+  }
+
   void read(const std::uint8_t* events) noexcept {
-    tree_.begin();
+    tree_.begin(by_search());
     const std::size_t n_bytes = (n_detectors() + 7) / 8;
     const auto assumed = graph_.assumed_events();
     for (std::size_t w = 0; 8 * w < n_bytes; ++w) {
@@ -129,9 +156,24 @@ class ExactMatcher {
     }
   }
 
+  /// Matches what is tight after the first look; returns how many events are left in `unpaired_`.
+  std::size_t match_mutual(bool searching) noexcept {
+    if (searching) search_nearest();
+    else look_nearest();
+    std::size_t n_left = 0;
+    for (std::size_t k = 0; k < tree_.n_leaves(); ++k) {
+      const auto id = static_cast<std::int32_t>(k);
+      const std::int32_t other = nearest_[k].v;
+      const bool mutual = other == detail::to_boundary || (other >= 0 && nearest_[static_cast<std::size_t>(other)].v == id);
+      if (mutual) tree_.item(id).link = nearest_[k];
+      else unpaired_[n_left++] = id;
+    }
+    return n_left;
+  }
+
   /// Gives every event half the way to its nearest, at most its way to the boundary and half of what its row covers:
-  /// feasible for every pair. Matches what is tight; returns how many are left in `unpaired_`.
-  std::size_t pair_nearest() noexcept {
+  /// feasible for every pair.
+  void look_nearest() noexcept {
     for (std::size_t k = 0; k < tree_.n_leaves(); ++k) {
       const auto id = static_cast<std::int32_t>(k);
       detail::Leaf& leaf = tree_.leaf(id);
@@ -151,15 +193,33 @@ class ExactMatcher {
       }
       leaf.radius = radius;
     }
-    std::size_t n_left = 0;
+  }
+  /// The same on the graph itself: a search from every event to the first other one, or twice the way to the boundary.
+  void search_nearest() noexcept {
     for (std::size_t k = 0; k < tree_.n_leaves(); ++k) {
       const auto id = static_cast<std::int32_t>(k);
-      const std::int32_t other = nearest_[k].v;
-      const bool mutual = other == detail::to_boundary || (other >= 0 && nearest_[static_cast<std::size_t>(other)].v == id);
-      if (mutual) tree_.item(id).link = nearest_[k];
-      else unpaired_[n_left++] = id;
+      detail::Leaf& leaf = tree_.leaf(id);
+      nearest_[k] = {id, detail::unmatched, 0};
+      leaf.explored = 2 * infinite_distance;
+      paths_.from_node(graph_, leaf.node, [&](std::uint32_t node, std::int64_t distance) {
+        const std::int32_t other = *tree_.leaf_at(node);
+        const bool met = other >= 0 && other != id;
+        if (met) nearest_[k] = {id, other, detail::searched_path};
+        if (!met && distance < 2 * leaf.boundary_distance) {
+          detail::AlternatingTree::meet_way_out(graph_, leaf, node, distance);
+          return true;
+        }
+        leaf.explored = distance;
+        return false;
+      });
+      paths_.clear();
+      leaf.radius = leaf.explored >= infinite_distance ? 0 : leaf.explored / 2;
+      if (leaf.boundary_distance <= leaf.explored / 2) {
+        leaf.radius = leaf.boundary_distance;
+        if (leaf.radius < infinite_distance) nearest_[k] = {id, detail::to_boundary, 0};
+        else leaf.radius = 0;
+      }
     }
-    return n_left;
   }
 
   std::int64_t dual_objective() noexcept {
@@ -176,10 +236,10 @@ class ExactMatcher {
     return {0, 0, MatchOutcome::no_perfect_matching};
   }
   ObservableFlips flips(std::int32_t id, const detail::Link& mate) noexcept {
-    if (mate.v == detail::to_boundary) return tables_.row(tree_.leaf(id).node).boundary_observables;
-    if (mate.path != detail::searched_path) return tables_.flips(mate.path);
+    if (!by_search() && mate.v == detail::to_boundary) return tables_.row(tree_.leaf(id).node).boundary_observables;
+    if (mate.v != detail::to_boundary && mate.path != detail::searched_path) return tables_.flips(mate.path);
     ObservableFlips flips = 0;
-    walk_path(tree_.leaf(id).node, tree_.leaf(mate.v).node, [&](std::uint32_t edge) { flips ^= graph_.edges()[edge].observables; });
+    walk(mate, [&](std::uint32_t edge) { flips ^= graph_.edges()[edge].observables; });
     return flips;
   }
   /// Calls `visit(edge)` along a shortest path from node a to node b.
@@ -193,10 +253,22 @@ class ExactMatcher {
     }
     paths_.clear();
   }
-  /// Calls `visit(edge)` along the path of pair `k`: among equally short ones the same that gave its observables.
   template <class Visit>
-  void walk(std::size_t k, Visit&& visit) noexcept {
-    const detail::Link& mate = mates_[k];
+  void walk_out(const detail::Leaf& leaf, Visit&& visit) noexcept {
+    std::uint32_t last = leaf.node;
+    paths_.from_node(graph_, leaf.node, [&](std::uint32_t node, std::int64_t distance) {
+      last = node;
+      const std::uint32_t edge = graph_.boundary_edge(node);
+      return edge == MatchingGraph::no_edge || distance + graph_.edges()[edge].weight != leaf.boundary_distance;
+    });
+    paths_.clear();
+    visit(graph_.boundary_edge(last));
+    walk_path(leaf.node, last, visit);
+  }
+  /// Calls `visit(edge)` along the path of a pair: among equally short ones the same that gave its observables.
+  template <class Visit>
+  void walk(const detail::Link& mate, Visit&& visit) noexcept {
+    if (by_search() && mate.v < 0) return walk_out(tree_.leaf(mate.u), visit);
     std::uint32_t a = tree_.leaf(mate.u).node;
     if (mate.v >= 0) {
       std::uint32_t b = tree_.leaf(mate.v).node;
@@ -219,6 +291,9 @@ class ExactMatcher {
   ShortestPaths paths_;
   // == Per shot ==
   detail::AlternatingTree tree_;
+  std::span<EdgeWeight> changed_;  // with the weights they had before
+  std::span<std::uint8_t> is_changed_;
+  std::size_t n_changed_ = 0;
   std::span<detail::Link> nearest_;
   std::span<std::int32_t> unpaired_;
   std::span<detail::Link> mates_;       // by leaf while resolving, then one a pair
@@ -259,7 +334,7 @@ inline void ExactMatcher::resolve_blossoms() noexcept {
 inline MatchedPair ExactMatcher::pair(std::size_t k) noexcept {
   const detail::Link& mate = mates_[k];
   MatchedPair pair{tree_.leaf(mate.u).node, mate.v < 0 ? boundary_node : tree_.leaf(mate.v).node, 0, 0};
-  walk(k, [&](std::uint32_t edge) {
+  walk(mate, [&](std::uint32_t edge) {
     pair.observables ^= graph_.edges()[edge].observables;
     pair.weight += graph_.edges()[edge].weight;
   });
@@ -273,13 +348,17 @@ inline ExactMatcher::Certificate ExactMatcher::certificate() noexcept {
   for (std::size_t k = 0; k < tree_.n_leaves(); ++k) {
     const auto id = static_cast<std::int32_t>(k);
     const detail::Leaf& own = tree_.leaf(id);
-    result.feasible &= own.radius <= tables_.row(own.node).boundary_distance;
+    std::int64_t way_out = infinite_distance;
     paths_.from_node(graph_, own.node, [&](std::uint32_t node, std::int64_t distance) {
+      if (const std::uint32_t edge = graph_.boundary_edge(node); edge != MatchingGraph::no_edge)
+        way_out = std::min(way_out, distance + graph_.edges()[edge].weight);
       for (std::size_t m = 0; m < tree_.n_leaves(); ++m) {
         const auto other_id = static_cast<std::int32_t>(m);
         const detail::Leaf& other = tree_.leaf(other_id);
         if (other.node != node || m == k) continue;
-        if (distance >= tables_.row(own.node).boundary_distance + tables_.row(node).boundary_distance) continue;
+        if (!by_search() &&
+            distance >= tables_.row(own.node).boundary_distance + tables_.row(node).boundary_distance)
+          continue;
         std::int64_t shared = 0;
         tree_.for_blossoms([&](std::int32_t b) {
           if (tree_.contains(b, id) && tree_.contains(b, other_id)) shared += 2 * tree_.item(b).dual;
@@ -289,6 +368,7 @@ inline ExactMatcher::Certificate ExactMatcher::certificate() noexcept {
       return true;
     });
     paths_.clear();
+    result.feasible &= own.radius <= way_out;
   }
   return result;
 }

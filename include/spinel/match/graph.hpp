@@ -38,6 +38,12 @@ struct MergedEdge {
   double probability = 0;
 };
 
+/// A weight for one shot: an index into `MatchingGraph::edges()` and twice an integer, negative if likelier than not.
+struct EdgeWeight {
+  std::uint32_t edge = 0;
+  std::int32_t weight = 0;
+};
+
 /// An edge as seen from one of its end points.
 struct Neighbor {
   std::uint32_t node = 0;
@@ -60,6 +66,8 @@ class MatchingGraph {
     row_begin_ = arena.take<std::uint32_t>(n_detectors + 2);
     neighbors_ = arena.take<Neighbor>(2 * n_edges);
     boundary_edge_ = arena.take<std::uint32_t>(n_detectors);
+    places_ = arena.take<Places>(n_edges);
+    merged_into_ = arena.take<std::uint32_t>(n_edges);
     assumed_events_ = arena.take<std::uint64_t>((n_detectors + 63) / 64 + 1);
   }
 
@@ -83,11 +91,43 @@ class MatchingGraph {
   std::int64_t assumed_weight() const noexcept { return assumed_weight_; }
   /// Natural logarithms in one weight unit.
   double nats_per_unit() const noexcept { return nats_per_unit_; }
+  /// A weight in nats as the even number of units next to it, limited to four times the largest of the graph's own.
+  std::int32_t units(double nats) const noexcept {
+    constexpr double limit = 4.0 * max_half_weight;
+    return 2 * static_cast<std::int32_t>(std::llround(std::clamp(0.5 * nats / nats_per_unit_, -limit, limit)));
+  }
+  /// The merged edge that mechanism `k` given to `build` became part of, `no_edge` if it was dropped.
+  std::uint32_t merged_into(std::size_t k) const noexcept { return merged_into_[k]; }
+  std::int32_t signed_weight(std::uint32_t edge) const noexcept {
+    const auto weight = static_cast<std::int32_t>(edges_[edge].weight);
+    return edges_[edge].negated ? -weight : weight;
+  }
+  /// Gives one edge another weight, in constant time. Tables of distances made before know nothing of it.
+  void set_weight(EdgeWeight change) noexcept {
+    MergedEdge& edge = edges_[change.edge];
+    if (edge.negated) assume(edge, 1);
+    edge.negated = change.weight < 0;
+    edge.weight = static_cast<std::uint32_t>(change.weight < 0 ? -change.weight : change.weight);
+    if (edge.negated) assume(edge, -1);
+    if (edge.b == boundary_node || edge.a == edge.b) return;
+    neighbors_[places_[change.edge].at_a].weight = edge.weight;
+    neighbors_[places_[change.edge].at_b].weight = edge.weight;
+  }
 
  private:
   Status merge(std::span<const GraphEdge> mechanisms) noexcept;
   void quantize() noexcept;
   void index() noexcept;
+  /// Adds a negated edge to what is assumed (sign -1) or takes it out again (+1).
+  void assume(const MergedEdge& edge, std::int64_t sign) noexcept {
+    for (const std::uint32_t node : {edge.a, edge.b})
+      if (node != boundary_node) assumed_events_[node / 64] ^= std::uint64_t{1} << (node % 64);
+    assumed_observables_ ^= edge.observables;
+    assumed_weight_ += sign * edge.weight;
+  }
+  struct Places {
+    std::uint32_t at_a = 0, at_b = 0;  // of an edge among the neighbors
+  };
   static double log_odds(double p) noexcept { return std::log((1 - p) / p); }
 
   std::size_t n_detectors_ = 0;
@@ -97,6 +137,8 @@ class MatchingGraph {
   std::span<std::uint32_t> row_begin_;
   std::span<Neighbor> neighbors_;
   std::span<std::uint32_t> boundary_edge_;
+  std::span<Places> places_;
+  std::span<std::uint32_t> merged_into_;
   std::span<std::uint64_t> assumed_events_;
   ObservableFlips assumed_observables_ = 0;
   std::int64_t assumed_weight_ = 0;
@@ -119,6 +161,7 @@ inline Status MatchingGraph::merge(std::span<const GraphEdge> mechanisms) noexce
     if (edge.a == boundary_node && edge.b == boundary_node) return Status::bad_argument;
     if (edge.a != boundary_node && edge.a >= n_detectors_) return Status::bad_shape;
     if (edge.b != boundary_node && edge.b >= n_detectors_) return Status::bad_shape;
+    merged_into_[k] = no_edge;
     if (edge.probability > 0) order_[n_used++] = static_cast<std::uint32_t>(k);
   }
   const auto low = [&](std::uint32_t k) { return std::min(mechanisms[k].a, mechanisms[k].b); };
@@ -138,6 +181,7 @@ inline Status MatchingGraph::merge(std::span<const GraphEdge> mechanisms) noexce
     } else {
       edges_[n_merged_++] = {a, b, 0, false, edge.observables, edge.probability};
     }
+    merged_into_[order_[k]] = static_cast<std::uint32_t>(n_merged_ - 1);
   }
   for (const MergedEdge& edge : edges())
     if (edge.probability >= 1) return Status::bad_argument;
@@ -158,11 +202,7 @@ inline void MatchingGraph::quantize() noexcept {
     const double weight = edge.probability > 0 ? log_odds(edge.probability) : largest;
     edge.weight = 2 * static_cast<std::uint32_t>(std::llround(std::abs(weight) * half_units_per_nat));
     edge.negated = weight < 0 && edge.weight > 0;
-    if (!edge.negated) continue;
-    for (const std::uint32_t node : {edge.a, edge.b})
-      if (node != boundary_node) assumed_events_[node / 64] ^= std::uint64_t{1} << (node % 64);
-    assumed_observables_ ^= edge.observables;
-    assumed_weight_ -= edge.weight;
+    if (edge.negated) assume(edge, -1);
   }
 }
 
@@ -177,8 +217,9 @@ inline void MatchingGraph::index() noexcept {
     const MergedEdge& edge = edges_[k];
     const auto id = static_cast<std::uint32_t>(k);
     if (joins_detectors(edge)) {
-      neighbors_[row_begin_[edge.a + 1]++] = {edge.b, edge.weight, id};
-      neighbors_[row_begin_[edge.b + 1]++] = {edge.a, edge.weight, id};
+      places_[k] = {row_begin_[edge.a + 1]++, row_begin_[edge.b + 1]++};
+      neighbors_[places_[k].at_a] = {edge.b, edge.weight, id};
+      neighbors_[places_[k].at_b] = {edge.a, edge.weight, id};
     } else if (edge.b == boundary_node) {
       boundary_edge_[edge.a] = id;
     }

@@ -8,9 +8,17 @@
 
 namespace spinel {
 
+namespace detail {
+/// A with every fma rounded once, so that the result is the same bits on every machine.
+template <Arch A>
+struct Exact : A {
+  static SPINEL_ALWAYS_INLINE typename A::f32 fma(typename A::f32 a, typename A::f32 b, typename A::f32 c) noexcept { return A::fused(a, b, c); }
+};
+}  // namespace detail
+
 /// GELU in its tanh form, written as x / (1 + exp(-2u)) with u = sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 is the logistic
 /// function of 2u, so the small results at negative x keep their relative accuracy.
-template <Arch A>
+template <class A>
 SPINEL_ALWAYS_INLINE typename A::f32 gelu_tanh(typename A::f32 x) noexcept {
   constexpr double log2_e = 1.4426950408889634, root_two_over_pi = 0.7978845608028654;
   constexpr auto linear = static_cast<float>(-2.0 * root_two_over_pi * log2_e);
@@ -31,7 +39,7 @@ SPINEL_ALWAYS_INLINE typename A::f32 gelu_tanh(typename A::f32 x) noexcept {
 }
 
 /// Applies one activation, chosen at compile time.
-template <Activation activation, Arch A>
+template <Activation activation, class A>
 SPINEL_ALWAYS_INLINE typename A::f32 activate(typename A::f32 x) noexcept {
   if constexpr (activation == Activation::gelu_tanh)
     return gelu_tanh<A>(x);

@@ -30,13 +30,108 @@ struct Float32 {
   static SPINEL_ALWAYS_INLINE void multiply_add(accumulator& sum, vector x, vector w) noexcept { sum = A::fma(x, w, sum); }
 };
 
-/// Adds the bias, applies the activation, stores float32.
+/// As Float32 with one rounding per product on every machine.
+template <Arch A>
+struct ExactFloat32 : Float32<A> {
+  using typename Float32<A>::vector;
+  static SPINEL_ALWAYS_INLINE void multiply_add(vector& sum, vector x, vector w) noexcept { sum = A::fused(x, w, sum); }
+};
+
+/// bfloat16 activations and weights, float32 sums.
+template <Arch A>
+struct BFloat16 {
+  static_assert(has_bf16<A>, "this instruction set has no bfloat16 products");
+  using arch = A;
+  using input = std::uint16_t;
+  using weight = std::uint16_t;
+  using vector = typename A::i32;
+  using accumulator = typename A::f32;
+  static constexpr int group = 2;
+  static SPINEL_ALWAYS_INLINE accumulator zero() noexcept { return A::broadcast(0.0f); }
+  static SPINEL_ALWAYS_INLINE vector load_weights(const weight* p) noexcept { return A::load_bytes(p); }
+  static SPINEL_ALWAYS_INLINE vector broadcast(const input* p) noexcept { return A::broadcast_four(p); }
+  static SPINEL_ALWAYS_INLINE void multiply_add(accumulator& sum, vector x, vector w) noexcept { sum = A::dot_bf16(sum, x, w); }
+};
+
+/// Unsigned byte activations, signed byte weights, int32 sums.
+template <Arch A>
+struct Int8 {
+  using arch = A;
+  using input = std::uint8_t;
+  using weight = std::int8_t;
+  using vector = typename A::i32;
+  using accumulator = typename A::i32;
+  static constexpr int group = 4;
+  static SPINEL_ALWAYS_INLINE accumulator zero() noexcept { return A::zero_i32(); }
+  static SPINEL_ALWAYS_INLINE vector load_weights(const weight* p) noexcept { return A::load_bytes(p); }
+  static SPINEL_ALWAYS_INLINE vector broadcast(const input* p) noexcept { return A::broadcast_four(p); }
+  static SPINEL_ALWAYS_INLINE void multiply_add(accumulator& sum, vector x, vector w) noexcept { sum = A::dot_u8s8(sum, x, w); }
+};
+
+/// Which side of the row a site touches.
+inline constexpr int left_edge = 1, right_edge = 2;
+
+/// Kernel rounds [t0, t1) and kernel rows [h0, h1) whose input lies inside the volume.
+struct TapRange {
+  int t0, t1, h0, h1;
+};
+
+/// What a tile does with its finished sums, once per vector. `at_row` gives the epilogue of one output row, `store` takes the
+/// tile's edge of the row (left_edge, right_edge, 0) because int8 corrections depend on which taps fall outside.
 template <Arch A, Activation activation>
 struct StoreFloat32 {
   using output = float;
   const float* bias;
-  SPINEL_ALWAYS_INLINE void store(float* out, typename A::f32 sum, int channel) const noexcept {
+  const StoreFloat32& at_row(TapRange, int) const noexcept { return *this; }
+  SPINEL_ALWAYS_INLINE void store(float* out, typename A::f32 sum, int channel, int) const noexcept {
     A::store(out, activate<activation, A>(A::add(sum, A::load(bias + channel))));
+  }
+};
+
+template <Arch A, Activation activation>
+struct StoreBFloat16 {
+  using output = std::uint16_t;
+  const float* bias;
+  const StoreBFloat16& at_row(TapRange, int) const noexcept { return *this; }
+  SPINEL_ALWAYS_INLINE void store(std::uint16_t* out, typename A::f32 sum, int channel, int) const noexcept {
+    A::store_bf16(out, activate<activation, A>(A::add(sum, A::load(bias + channel))));
+  }
+};
+
+/// From float sums (the first layer) to bytes q with value (q - zero) / inverse_scale.
+template <Arch A, Activation activation>
+struct QuantizeFloat {
+  using output = std::uint8_t;
+  const float* bias;
+  float inverse_scale, zero;
+  const QuantizeFloat& at_row(TapRange, int) const noexcept { return *this; }
+  SPINEL_ALWAYS_INLINE void store(std::uint8_t* out, typename A::f32 sum, int channel, int) const noexcept {
+    const auto y = activate<activation, Exact<A>>(A::add(sum, A::load(bias + channel)));
+    A::store_u8(out, A::fused(y, A::broadcast(inverse_scale), A::broadcast(zero)));
+  }
+};
+
+/// From int32 sums to bytes. Inputs carry a zero point but taps outside the volume are skipped, so the zero point's share of the
+/// sum depends on the site's edges: `biases` is [t and h edges, 16][w edges, 4][channel].
+template <Arch A, Activation activation>
+struct Quantize {
+  using output = std::uint8_t;
+  const float* scale;
+  const float* biases;
+  int channels;
+  float inverse_scale, zero;
+  static constexpr int n_edges = 64;
+  static constexpr int row_edges(TapRange taps, int kernel) noexcept {
+    return (taps.t0 > 0 ? 1 : 0) | (taps.t1 < kernel ? 2 : 0) | (taps.h0 > 0 ? 4 : 0) | (taps.h1 < kernel ? 8 : 0);
+  }
+  Quantize at_row(TapRange taps, int kernel) const noexcept {
+    Quantize row = *this;
+    row.biases += row_edges(taps, kernel) * 4 * channels;
+    return row;
+  }
+  SPINEL_ALWAYS_INLINE void store(std::uint8_t* out, typename A::i32 sum, int channel, int edge) const noexcept {
+    const auto y = A::fused(A::to_float(sum), A::load(scale + channel), A::load(biases + edge * channels + channel));
+    A::store_u8(out, A::fused(activate<activation, Exact<A>>(y), A::broadcast(inverse_scale), A::broadcast(zero)));
   }
 };
 
@@ -44,12 +139,18 @@ struct StoreFloat32 {
 template <Arch A>
 struct StoreSums {
   using output = float;
-  SPINEL_ALWAYS_INLINE void store(float* out, typename A::f32 sum, int) const noexcept { A::store(out, sum); }
+  SPINEL_ALWAYS_INLINE void store(float* out, typename A::f32 sum, int, int) const noexcept { A::store(out, sum); }
 };
 
-/// Kernel rounds [t0, t1) and kernel rows [h0, h1) whose input lies inside the volume.
-struct TapRange {
-  int t0, t1, h0, h1;
+/// Stores int32 sums as floats: sum * scale + offset per column.
+template <Arch A>
+struct StoreScaled {
+  using output = float;
+  const float* scale;
+  const float* offset;
+  SPINEL_ALWAYS_INLINE void store(float* out, typename A::i32 sum, int column, int) const noexcept {
+    A::store(out, A::fused(A::to_float(sum), A::load(scale + column), A::load(offset + column)));
+  }
 };
 
 /// How a row of `distance` sites is cut into register tiles, and how many vectors of output channels a tile spans.
@@ -131,13 +232,16 @@ struct Tile {
     for (int s = 0; s < sites; ++s)
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v)
-        epilogue.store(out + s * out_stride + v * E::arch::width, sums[s][v], channel + v * E::arch::width);
+        epilogue.store(out + s * out_stride + v * E::arch::width, sums[s][v], channel + v * E::arch::width,
+                         (left && s == 0 ? left_edge : 0) | (right && s == sites - 1 ? right_edge : 0));
   }
 };
 
 /// Weights [out][in][kt][kh][kw] to [block][kt][kh][kw][in / group][vectors * width][group], in the order in which the tiles read them.
-template <class Source, class Weight>
-void pack_weights(const Source* source, Weight* packed, int in_channels, int out_channels, int kernel, int block_channels, int group) noexcept {
+/// `convert(value, out)` makes a packed weight of output channel `out`.
+template <class Weight, class Convert>
+void pack_weights(const float* source, Weight* packed, int in_channels, int out_channels, int kernel, int block_channels, int group,
+                  Convert&& convert) noexcept {
   const int taps = kernel * kernel * kernel;
   for (int out = 0; out < out_channels; ++out)
     for (int in = 0; in < in_channels; ++in)
@@ -145,7 +249,7 @@ void pack_weights(const Source* source, Weight* packed, int in_channels, int out
         const int block = out / block_channels;
         const std::ptrdiff_t at = (((static_cast<std::ptrdiff_t>(block) * taps + tap) * (in_channels / group) + in / group) * block_channels +
                                    out % block_channels) * group + in % group;
-        packed[at] = static_cast<Weight>(source[(static_cast<std::ptrdiff_t>(out) * in_channels + in) * taps + tap]);
+        packed[at] = convert(source[(static_cast<std::ptrdiff_t>(out) * in_channels + in) * taps + tap], out);
       }
 }
 
@@ -180,7 +284,7 @@ struct DirectConv {
           const TapRange taps{std::max(0, reach - t), std::min(kernel, rounds - t + reach), std::max(0, reach - h),
                               std::min(kernel, distance - h + reach)};
           const std::ptrdiff_t site = (static_cast<std::ptrdiff_t>(t - begin) * distance + h) * distance;
-          row(x + site * in_channels, taps, packed + block * block_weights, epilogue, out + site * out_channels + block * block_channels,
+          row(x + site * in_channels, taps, packed + block * block_weights, epilogue.at_row(taps, kernel), out + site * out_channels + block * block_channels,
               block * block_channels, std::make_integer_sequence<int, plan.n_tiles>{});
         }
   }
@@ -200,15 +304,16 @@ struct NarrowConv {
   static constexpr int block_channels = vectors * A::width;
 
   /// Weights [filters][in][taps] to the packed blocks of the product; column = tap * filters + filter.
-  template <class Source, class Weight>
-  static void pack(const Source* source, Weight* packed) noexcept {
+  template <class Convert>
+  static void pack(const float* source, typename E::weight* packed, Convert&& convert) noexcept {
     for (int column = 0; column < columns; ++column)
       for (int in = 0; in < in_channels; ++in) {
         const int block = column / block_channels;
         const std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(block) * (in_channels / E::group) + in / E::group) * block_channels +
                                    column % block_channels) * E::group + in % E::group;
         const int tap = column / filters, filter = column % filters;
-        packed[at] = tap < taps ? static_cast<Weight>(source[(static_cast<std::ptrdiff_t>(filter) * in_channels + in) * taps + tap]) : Weight{};
+        packed[at] = tap < taps ? convert(source[(static_cast<std::ptrdiff_t>(filter) * in_channels + in) * taps + tap], filter)
+                                : typename E::weight{};
       }
   }
 

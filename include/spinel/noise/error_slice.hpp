@@ -86,9 +86,9 @@ class ErrorSlice {
  private:
   using Propagator = FaultPropagator<max_distance>;
 
-  ErrorSlice(const Lattice<max_distance>& lattice, const MemoryExperiment& experiment, const CircuitNoise& noise,
+  ErrorSlice(const Lattice<max_distance>& lattice, const MemoryExperiment& of, const CircuitNoise& noise,
              std::span<SliceMechanism> table) noexcept
-      : lattice_(lattice), experiment_(experiment), noise_(noise), table_(table) {
+      : lattice_(lattice), experiment_(of), noise_(noise), table_(table) {
     for (auto& entry : table_) {
       entry.probability = 0;
       entry.parts.count = 0;

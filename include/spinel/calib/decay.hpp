@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decays: T1, echo, randomized benchmarking, retention per cycle. One exponential with the offset and amplitude free or held by
+// calibration points; two exponentials as the rival. Each result names the constraints it was made with.
+#pragma once
+
+#include <spinel/calib/facts.hpp>
+
+namespace spinel::calib {
+
+namespace detail {
+/// `count` values from low to high, equidistant in the logarithm.
+inline std::span<double> log_grid(double low, double high, std::size_t count, Workspace& workspace) noexcept {
+  auto grid = workspace.take(count);
+  for (std::size_t k = 0; k < grid.size(); ++k)
+    grid[k] = low * std::pow(high / low, static_cast<double>(k) / static_cast<double>(count - 1));
+  return grid;
+}
+
+/// `count` values from low to high, equidistant.
+inline std::span<double> linear_grid(double low, double high, std::size_t count, Workspace& workspace) noexcept {
+  auto grid = workspace.take(count);
+  for (std::size_t k = 0; k < grid.size(); ++k)
+    grid[k] = low + (high - low) * static_cast<double>(k) / static_cast<double>(count - 1);
+  return grid;
+}
+}  // namespace detail
+
+/// Fits a decay and fills facts and parameters of T1, echo and randomized benchmarking.
+inline void analyze_decay(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+  auto& facts = decision.facts;
+  const bool benchmarking = request.family == Family::randomized_benchmarking || request.family == Family::cz_benchmarking;
+  const bool echo = request.family == Family::t2_echo;
+  const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);
+  if (!measure(signal, decision, workspace)) return;
+  if (facts.constant) return;
+  const std::size_t n = signal.x.size();
+  const double reach = std::max(std::fabs(signal.x[0]), std::fabs(signal.x[n - 1]));
+  const bool plain_scale = signal.calibrated;
+  const auto data = normalize(signal.x, signal.y, benchmarking ? std::span<const double>{} : signal.weight, 0.0, reach, !plain_scale, workspace);
+  if (workspace.overflowed()) return;
+  const Bounds bounds[3] = {{1e-3, 4.0 * facts.n_distinct}, {0.3, 3.0}, {0, 0}};
+  const auto rates = detail::log_grid(0.02, 1.5 * facts.n_distinct, 48, workspace);
+
+  Fitter<Exponential> free_fitter{Exponential{}, data.data(), workspace};
+  if (!free_fitter.ready()) return;
+  double start[3];
+  free_fitter.search(rates, {}, 0.0, start);
+  const Fit open = free_fitter.refine(start, bounds);
+  const double decay_height = std::fabs(open.linear[0]) * (std::exp(-open.theta[0] * data.x[0]) - std::exp(-open.theta[0] * data.x[n - 1]));
+  facts.dbic = constant_bic(data.data()) - open.bic();
+  facts.residual_fraction = systematic_residual(free_fitter, open, decay_height);
+  const double sigma = std::sqrt(open.rss / std::max(1.0, facts.n - 3));
+  facts.snr = sigma > 0 && signal.weight.empty() ? decay_height / sigma : (facts.noise > 0 ? decay_height * data.y_scale / facts.noise : 1e9);
+
+  const bool pair = request.meta.cal_points == 2;
+  const auto& meta = request.meta;
+  bool hold_offset = meta.offset == Constraint::fixed || (meta.offset == Constraint::by_default && signal.calibrated && (echo ? pair : !benchmarking));
+  bool hold_amplitude = meta.amplitude == Constraint::fixed || (meta.amplitude == Constraint::by_default && signal.calibrated && pair && !benchmarking);
+  if (!signal.calibrated || meta.offset == Constraint::free) hold_offset = hold_amplitude = false;
+  if (meta.amplitude == Constraint::free) hold_amplitude = false;
+
+  Fit fit = open;
+  const double rest = echo ? 0.5 : 0.0;
+  if (hold_offset && hold_amplitude) {
+    const double amplitude = echo ? (open.linear[0] < 0 ? -0.5 : 0.5) : 1.0;
+    fit = fit_curve(ExponentialFixed{amplitude, rest}, data.data(), rates, {}, bounds, workspace);
+    decision.constraints.push_back(echo ? "offset = 0.5, amplitude = 0.5 (calibration points)" : "offset = 0, amplitude = 1 (calibration points)");
+  } else if (hold_offset) {
+    fit = fit_curve(ExponentialFixedOffset{rest}, data.data(), rates, {}, bounds, workspace);
+    decision.constraints.push_back(echo ? "offset = 0.5 (calibration points), amplitude free" : "offset = 0 (calibration points), amplitude free");
+  } else {
+    decision.constraints.push_back("offset and amplitude free");
+  }
+  decision.model = benchmarking ? "A p^m + B" : "A exp(-t/T) + B";
+  const double rate = fit.theta[0], rate_error = fit.theta_stderr[0];
+  const double t = reach / rate, t_error = t * rate_error / rate;
+  facts.relative_stderr = rate_error / rate;
+  facts.correlation = open.correlation;
+  facts.window_over_t = signal.x[n - 1] / t;
+  facts.points_per_t = t / facts.step;
+  facts.contrast = decay_height * data.y_scale;
+
+  if (n >= 12) {
+    const auto coarse = detail::log_grid(0.05, facts.n_distinct, 10, workspace);
+    const Bounds two[3] = {bounds[0], bounds[0], {0, 0}};
+    const Fit second = fit_curve(TwoExponentials{}, data.data(), coarse, coarse, two, workspace);
+    facts.dbic_second = open.bic() - second.bic();
+    facts.second_ratio = std::min(std::fabs(second.linear[0]), std::fabs(second.linear[1])) / std::max({std::fabs(second.linear[0]), std::fabs(second.linear[1]), 1e-30});
+    if (std::max(second.theta[0], second.theta[1]) < 3 * std::min(second.theta[0], second.theta[1]) || second.linear[0] * second.linear[1] < 0) facts.dbic_second = 0;
+  }
+
+  if (benchmarking) {
+    const double alpha = std::exp(-rate / reach), alpha_error = alpha * rate_error / reach;
+    decision.add("alpha", alpha, alpha_error, "1");
+    decision.add("epc", 0.5 * (1 - alpha), 0.5 * alpha_error, "1");
+    decision.constraints.push_back("error per Clifford (1 - p)/2: one qubit");
+    if (request.family == Family::cz_benchmarking) decision.add("retention_per_cz", alpha, alpha_error, "1");
+    facts.window_over_t = signal.x[n - 1] * (1 - alpha);
+    facts.error = 1 - alpha;
+  } else if (echo) {
+    decision.add("T2_echo_s", t, t_error, "s");
+    const double one[1] = {fit.theta[0]};
+    const double powers[5] = {0.8, 1.0, 1.3, 1.7, 2.0};
+    if (n >= 10) {
+      const Fit stretched = fit_curve(StretchedExponential{}, data.data(), one, powers, bounds, workspace);
+      decision.add("stretch_n", stretched.theta[1], stretched.theta_stderr[1], "1");
+    }
+  } else {
+    decision.add("T1_s", t, t_error, "s");
+  }
+}
+
+}  // namespace spinel::calib
