@@ -30,7 +30,7 @@ T value_of(io::Expected<T>&& expected, const std::string& where) {
 
 struct DecodeFlags {
   std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out;
-  bool appended_observables = false, time = false;
+  bool appended_observables = false, time = false, enable_correlations = false;
 };
 
 /// One line on standard error, redrawn in place; silent unless that is a terminal.
@@ -60,11 +60,20 @@ class Progress {
 
 struct Decoding {
   io::DetectorErrorModel model;
-  io::DemMatcher decoder;
+  io::DemMatcher plain;  // one of the two is set up
+  io::OwnedMatcher<CorrelatedMatcher> correlated;
+  bool is_correlated = false;
   io::ShotTable shots;
   std::vector<ObservableFlips> predictions;
   std::vector<double> weights;  // in nats, only if asked for
   double seconds = 0;           // spent decoding
+
+  MatchResult decode(std::size_t shot) {
+    return is_correlated ? correlated.matcher.decode(shots.row(shot)) : plain.matcher.decode(shots.row(shot));
+  }
+  double nats_per_unit() const {
+    return is_correlated ? correlated.matcher.nats_per_unit() : plain.matcher.nats_per_unit();
+  }
 };
 
 [[noreturn]] void refuse_shot(std::size_t shot) {
@@ -76,12 +85,13 @@ struct Decoding {
 Decoding decode(const DecodeFlags& flags) {
   Decoding run;
   run.model = value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
-  run.decoder = value_of(io::make_matcher(run.model), flags.dem + ": ");
+  run.is_correlated = flags.enable_correlations;
+  if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), flags.dem + ": ");
+  else run.plain = value_of(io::make_matcher(run.model), flags.dem + ": ");
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
                                        value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
                        flags.in + ": ");
-  ExactMatcher& matcher = run.decoder.matcher;
   const std::size_t n = run.shots.n_shots;
   run.predictions.resize(n);
   if (!flags.weights_out.empty()) run.weights.resize(n);
@@ -91,10 +101,10 @@ Decoding decode(const DecodeFlags& flags) {
     const std::size_t end = std::min(n, begin + batch);
     const auto start = Clock::now();
     for (std::size_t shot = begin; shot < end; ++shot) {
-      const MatchResult result = matcher.decode(run.shots.row(shot));
+      const MatchResult result = run.decode(shot);
       if (result.outcome != MatchOutcome::matched) refuse_shot(shot);
       run.predictions[shot] = result.observables;
-      if (!run.weights.empty()) run.weights[shot] = static_cast<double>(result.weight) * matcher.nats_per_unit();
+      if (!run.weights.empty()) run.weights[shot] = static_cast<double>(result.weight) * run.nats_per_unit();
     }
     run.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     progress.at(end);
@@ -120,7 +130,7 @@ std::string timing_text(Decoding& run) {
   std::vector<double> us(n);
   for (std::size_t shot = 0; shot < n; ++shot) {
     const auto start = Clock::now();
-    const MatchResult result = run.decoder.matcher.decode(run.shots.row(shot));
+    const MatchResult result = run.decode(shot);
     us[shot] = std::chrono::duration<double, std::micro>(Clock::now() - start).count();
     if (result.observables != run.predictions[shot]) throw CommandError("two decodings of one shot differ");
   }
@@ -186,6 +196,8 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
                    "Every shot's observables follow its detection events");
   command.add_option("--out", flags.out, "Where the result goes, '-' for standard output")->capture_default_str();
   command.add_option("--weights_out", flags.weights_out, "Total weight of each shot's matching, in nats, one a line");
+  command.add_flag("--enable_correlations", flags.enable_correlations,
+                   "Match twice, the second time knowing which errors come together (weights are then conditional)");
   command.add_flag("--time", flags.time, "Also print the time a shot takes, and its tails");
 }
 

@@ -13,6 +13,7 @@
 #include <spinel/simd/arch.hpp>
 #include <spinel/simd/avx2.hpp>
 #include <spinel/simd/avx512.hpp>
+#include <spinel/simd/bit_ops.hpp>
 #include <spinel/simd/native.hpp>
 #include <spinel/simd/neon.hpp>
 #include <spinel/simd/scalar.hpp>
@@ -36,6 +37,11 @@
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
+#include <spinel/match/lattice_builder.hpp>
+#include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_matcher.hpp>
+#include <spinel/match/lattice_tables.hpp>
+#include <spinel/match/lattice_tree.hpp>
 #include <spinel/match/matcher.hpp>
 #include <spinel/match/path_tables.hpp>
 #include <spinel/match/shortest_paths.hpp>

@@ -80,6 +80,12 @@ TEST(Dem, UnrollsNestedRepeatBlocksWithShifts) {
   EXPECT_EQ(model.n_observables, 1u);
 }
 
+TEST(Dem, TheFirstDeclarationOfADetectorHolds) {
+  const auto model = parsed("detector D0\ndetector(1) D1\ndetector(2) D0\ndetector(3, 4) D1\n");
+  EXPECT_TRUE(coordinates(model, 0).empty());
+  EXPECT_EQ(coordinates(model, 1), std::vector{1.0});
+}
+
 TEST(Dem, PrintsWhatItReads) {
   const char* texts[] = {
       "error(0.1) D0 D1 L0 ^ D2 L3\nerror(1e-300) D5\nerror(0)\ndetector(1, 0.1, -3) D5\ndetector D9\n"
@@ -131,6 +137,9 @@ TEST(Dem, RefusesDamagedTextsAndNamesThePlace) {
       {"repeat 9 {\nshift_detectors 4611686018427387903\n}", "line 2:", "sum of the detector shifts"},
       {"error(0.1) L64", "line 1, column 12:", "L0 to L63"},
       {"error[tag(0.1) D0\n]", "line 1, column 6:", "no closing ']'"},
+      {"error[a\\q](0.1) D0", "line 1, column 9:", "in a tag, found 'q'"},
+      {"error[tag", "line 1, column 6:", "no closing ']'"},
+      {"error[tag\\", "line 1, column 11:", "in a tag, found the end"},
       {"repeat 3 {\nerror(0.1) D0\n", "line 1:", "no closing '}'"},
       {"error(0.1) D0\n}\n", "line 2, column 1:", "closes no repeat block"},
       {"repeat 3\n{\n}", "line 1, column 9:", "expected '{'"},

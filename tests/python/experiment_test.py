@@ -87,6 +87,9 @@ class Experiments(unittest.TestCase):
                 with self.subTest(noise=noise, experiment=experiment):
                     self.compare(experiment, ["--noise", file.name])
 
+    def test_without_noise(self):
+        self.compare(flags(3, 4, "X", "O1"), ["--p", 0])
+
     def test_large_distances(self):
         self.compare(flags(13, 4, "X", "O1"), ["--p", 0.006])
         self.compare(flags(31, 3, "Z", "O4"), ["--p", 0.001])

@@ -11,7 +11,7 @@ MAY_INCLUDE = {
     "code": {"core"},
     "noise": {"core", "code"},
     "nn": {"core", "simd"},
-    "match": {"core", "code", "noise"},
+    "match": {"core", "simd", "code", "noise"},
     "decode": {"core", "simd", "code", "noise", "nn", "match"},
     "calib": {"core"},
     "io": {"core", "code", "noise", "nn", "match", "calib"},

@@ -182,6 +182,11 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
     if (facts.dbic_second > 10) {
       other_f = other.f;
       other_error = other.f_stderr;
+      Fitter<Plain> fitter{Plain{}, left.data(), workspace};
+      if (fitter.ready()) {
+        facts.residual_fraction = systematic_residual(fitter, other.fit, std::fabs(line.height) / left.y_scale);
+        facts.snr = std::max(facts.snr, std::fabs(line.height) / std::max(other_sigma, 1e-300));
+      }
       const double gap = std::fabs(other.f - line.f);
       facts.f02_half = !resonator && gap > 40e6 && gap < 250e6;
     }

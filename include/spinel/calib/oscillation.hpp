@@ -175,6 +175,13 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   decision.model = "A exp(-t/T) cos(2 pi f t + p) + B";
   Fit pair;
   detail::second_tone(tone, data, nyquist, facts, pair, workspace);
+  if (facts.dbic_second > 20) {
+    // Two tones are a signal even where one tone alone explains little: noise is what both leave.
+    const double sigma = std::sqrt(pair.rss / std::max(1.0, facts.n - 8));
+    const double first = std::max(std::hypot(pair.linear[0], pair.linear[1]), std::hypot(pair.linear[2], pair.linear[3]));
+    facts.dbic += facts.dbic_second;
+    if (sigma > 0 && data.weight.empty()) facts.snr = std::max(facts.snr, 2 * first / sigma);
+  }
   {
     const Bounds bounds[3] = {{1e-3, 4.0 * facts.n_distinct}, {0, 0}, {0, 0}};
     const auto rates = detail::log_grid(0.02, 1.5 * facts.n_distinct, 32, workspace);

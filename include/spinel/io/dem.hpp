@@ -72,7 +72,7 @@ class DemBuilder {
   }
 
   Expected<DetectorErrorModel> finish() {
-    if (!located_.empty()) lay_out_coordinates();
+    if (!model_.coordinates.empty()) lay_out_coordinates();
     return std::move(model_);
   }
 
@@ -154,7 +154,6 @@ class DemBuilder {
   Expected<void> add_detector(const DemSyntax& syntax, const DemInstruction& instruction) {
     const auto index = absolute(syntax.targets[instruction.targets_begin], instruction);
     if (!index) return Error{index.error()};
-    if (instruction.arguments_begin == instruction.arguments_end) return {};
     const auto begin = static_cast<std::uint32_t>(model_.coordinates.size());
     for (auto a = instruction.arguments_begin; a < instruction.arguments_end; ++a) {
       const std::size_t axis = a - instruction.arguments_begin;
@@ -178,7 +177,7 @@ class DemBuilder {
     return {};
   }
 
-  /// From declaration order to detector order; of several declarations of one detector the last one holds.
+  /// From declaration order to detector order; of several declarations of one detector the first one holds, as in Stim.
   void lay_out_coordinates() {
     std::stable_sort(located_.begin(), located_.end(),
                      [](const Located& a, const Located& b) { return a.detector < b.detector; });
@@ -188,10 +187,10 @@ class DemBuilder {
     std::size_t next = 0;
     for (std::size_t k = 0; k < model_.n_detectors; ++k) {
       model_.coordinates_begin[k] = static_cast<std::uint32_t>(ordered.size());
-      const Located* last = nullptr;
-      while (next < located_.size() && located_[next].detector == k) last = &located_[next++];
-      if (last != nullptr)
-        ordered.insert(ordered.end(), model_.coordinates.begin() + last->begin, model_.coordinates.begin() + last->end);
+      if (next < located_.size() && located_[next].detector == k)
+        ordered.insert(ordered.end(), model_.coordinates.begin() + located_[next].begin,
+                       model_.coordinates.begin() + located_[next].end);
+      while (next < located_.size() && located_[next].detector == k) ++next;
     }
     model_.coordinates_begin[model_.n_detectors] = static_cast<std::uint32_t>(ordered.size());
     model_.coordinates = std::move(ordered);

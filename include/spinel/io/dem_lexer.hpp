@@ -155,7 +155,12 @@ class DemReader {
 
   bool skip_tag() {
     const std::size_t start = at_;
-    while (!at_end() && peek() != ']' && peek() != '\n') ++at_;
+    for (; !at_end() && peek() != ']' && peek() != '\n'; ++at_) {
+      if (peek() != '\\') continue;
+      ++at_;
+      if (peek() != 'B' && peek() != 'C' && (at_end() || (peek() != 'n' && peek() != 'r')))
+        return fail("expected \\B, \\C, \\n or \\r in a tag, " + found());
+    }
     if (peek() != ']') return fail_at(start, "this tag has no closing ']' on its line");
     ++at_;
     return true;

@@ -54,6 +54,7 @@ inline Status experiment_dem_text(const MemoryExperiment& experiment, const Circ
   };
   // Most mechanisms share few distinct probabilities: the last text is kept.
   double last_probability = -1;
+  bool observable_seen = false;
   char number[48] = "";
   const auto print = [&](std::int64_t t, std::int64_t repetitions, std::span<const SliceMechanism> mechanisms) {
     const char* indent = repetitions > 1 ? "    " : "";
@@ -71,6 +72,7 @@ inline Status experiment_dem_text(const MemoryExperiment& experiment, const Circ
           text += " ^";
         } else if (code == observable_code) {
           text += " L0";
+          observable_seen = true;
         } else {
           text += " D";
           append_integer(detector_of_code(experiment, t, code));
@@ -91,6 +93,7 @@ inline Status experiment_dem_text(const MemoryExperiment& experiment, const Circ
   }
   for (int k = 0; k < h; ++k)
     text += "detector D" + std::to_string(boundary_detector_index(experiment, k) - 2 * h * shifted) + "\n";
+  if (!observable_seen) text += "logical_observable L0\n";
   return Status::ok;
 }
 

@@ -129,13 +129,16 @@ class ExactMatcher {
       is_changed_[changed_[k].edge] = 0;
     }
     n_changed_ = 0;
+    std::uint64_t largest = 0;
     for (const EdgeWeight& change : weights) {
       if (change.edge >= graph_.edges().size()) continue;
       if (is_changed_[change.edge] == 0) changed_[n_changed_++] = {change.edge, graph_.signed_weight(change.edge)};
       is_changed_[change.edge] = 1;
+      largest = std::max<std::uint64_t>(largest, change.weight < 0 ? 0u - static_cast<std::uint32_t>(change.weight)
+                                                                   : static_cast<std::uint32_t>(change.weight));
       graph_.set_weight(change);
     }
-    paths_.expect(by_search());
+    paths_.expect(largest);
   }
 
   void read(const std::uint8_t* events) noexcept {

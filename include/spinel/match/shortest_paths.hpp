@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dijkstra's algorithm on a matching graph with its memory laid out beforehand. Set-up fills its tables with it, and
-// the exact matcher falls back on it wherever those tables end. The queue is a ring of buckets no wider than the least
-// weight, so that no node of a bucket can bring another nearer (Dial; Dinitz), or a heap where weights spread too far.
+// the exact matcher falls back on it wherever those tables end. The queue is a ring of buckets (Dial), of
+// which the first is kept sorted, or a heap for weights too large for the ring.
 #pragma once
 
 #include <algorithm>
@@ -28,21 +28,17 @@ class ShortestPaths {
     for (State& state : states_) state = State{};
   }
 
-  /// Chooses the queue for the weights of `graph`; to be called once they are known.
+  /// Chooses the queue for the weights of `graph`; to be called whenever a weight may have grown.
   void prepare(const MatchingGraph& graph) noexcept {
-    std::uint32_t least = 0xffffffff, largest = 0;
-    for (const MergedEdge& edge : graph.edges()) {
-      if (edge.b != boundary_node && edge.a == edge.b) continue;
-      least = std::min(least, edge.weight);
-      largest = std::max(largest, edge.weight);
-    }
-    bucket_shift_ = least == 0 ? 0 : static_cast<unsigned>(std::bit_width(least)) - 1;
-    may_bucket_ = has_buckets_ = least > 0 && largest > 0 && (largest >> bucket_shift_) + 2 <= n_buckets;
+    std::uint32_t largest = 1;
+    for (const MergedEdge& edge : graph.edges()) largest = std::max(largest, edge.weight);
+    bucket_shift_ = static_cast<unsigned>(std::max(0, static_cast<int>(std::bit_width(largest)) - buckets_per_largest_log2));
+    largest_ = std::uint64_t{n_buckets - 2} << bucket_shift_;
+    has_buckets_ = true;
     for (auto& bucket : buckets_) bucket = no_entry;
   }
-
-  /// With `any_weights` the weights may differ from those of `prepare`.
-  void expect(bool any_weights) noexcept { has_buckets_ = may_bucket_ && !any_weights; }
+  /// Weights up to this fit the buckets that `prepare` chose; with a larger one a heap takes their place.
+  void expect(std::uint64_t largest_weight) noexcept { has_buckets_ = largest_weight <= largest_; }
 
   /// Settles nodes by ascending distance from `source`, calling `visit(node, distance)` once a node, the source
   /// included; stops when `visit` returns false. Paths do not run through the boundary. Results stay until `clear`.
@@ -67,6 +63,7 @@ class ShortestPaths {
       for (auto& bucket : buckets_) bucket = no_entry;
     n_touched_ = 0;
     n_queued_ = n_left_out_ = 0;
+    current_ = no_bucket;
   }
 
  private:
@@ -82,6 +79,8 @@ class ShortestPaths {
   };
   static constexpr std::uint32_t no_entry = 0xffffffff;
   static constexpr std::size_t n_buckets = 256;
+  static constexpr int buckets_per_largest_log2 = 5;
+  static constexpr std::int64_t no_bucket = -1;
   static bool later(const Entry& x, const Entry& y) noexcept { return x.distance > y.distance; }
 
   void reach(std::uint32_t node, std::int64_t distance, std::uint32_t edge) noexcept {
@@ -90,14 +89,22 @@ class ShortestPaths {
     if (state.distance == infinite_distance) touched_[n_touched_++] = node;
     state.distance = distance;
     state.edge = edge;
-    if (has_buckets_) {
-      std::uint32_t& bucket = buckets_[static_cast<std::size_t>(distance >> bucket_shift_) % n_buckets];
-      queue_[n_queued_] = {distance, node, bucket};
-      bucket = static_cast<std::uint32_t>(n_queued_++);
-    } else {
+    if (!has_buckets_) {
       queue_[n_queued_++] = {distance, node, no_entry};
       std::push_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later);
+      return;
     }
+    const std::int64_t index = distance >> bucket_shift_;
+    if (index == current_) return insert_sorted({distance, node, no_entry});
+    std::uint32_t& bucket = buckets_[static_cast<std::size_t>(index) % n_buckets];
+    queue_[n_queued_] = {distance, node, bucket};
+    bucket = static_cast<std::uint32_t>(n_queued_++);
+  }
+  /// Into the bucket being settled: it stays in order of descending distance, the next at its end.
+  void insert_sorted(const Entry& entry) noexcept {
+    std::size_t k = n_sorted_++;
+    for (; k > 0 && sorted_[k - 1].distance < entry.distance; --k) sorted_[k] = sorted_[k - 1];
+    sorted_[k] = entry;
   }
   template <class Visit>
   void settle(const MatchingGraph& graph, Visit&& visit) noexcept {
@@ -109,18 +116,22 @@ class ShortestPaths {
   }
   template <class Visit>
   void settle_buckets(const MatchingGraph& graph, Visit& visit) noexcept {
-    for (std::size_t index = 0; n_left_out_ < n_queued_; ++index) {
-      std::uint32_t& bucket = buckets_[index % n_buckets];
-      std::size_t n = 0;
-      for (std::uint32_t k = bucket; k != no_entry; k = queue_[k].next)
-        if (queue_[k].distance == states_[queue_[k].node].distance) sorted_[n++] = queue_[k];
-        else ++n_left_out_;
+    current_ = 0;
+    if (n_left_out_ < n_queued_) {
+      current_ = queue_[0].distance >> bucket_shift_;
+      for (std::size_t k = 1; k < n_queued_; ++k) current_ = std::min(current_, queue_[k].distance >> bucket_shift_);
+    }
+    for (; n_left_out_ < n_queued_; ++current_) {
+      std::uint32_t& bucket = buckets_[static_cast<std::size_t>(current_) % n_buckets];
+      if (bucket == no_entry) continue;
+      n_sorted_ = 0;
+      for (std::uint32_t k = bucket; k != no_entry; k = queue_[k].next) {
+        if (queue_[k].distance == states_[queue_[k].node].distance) insert_sorted(queue_[k]);
+        ++n_left_out_;
+      }
       bucket = no_entry;
-      std::sort(sorted_.begin(), sorted_.begin() + static_cast<std::ptrdiff_t>(n),
-                [](const Entry& x, const Entry& y) { return x.distance < y.distance; });
-      n_left_out_ += n;
-      for (std::size_t k = 0; k < n; ++k)
-        if (!settle_entry(graph, sorted_[k], visit)) return;
+      while (n_sorted_ > 0)
+        if (const Entry entry = sorted_[--n_sorted_]; !settle_entry(graph, entry, visit)) return;
     }
   }
   template <class Visit>
@@ -135,7 +146,10 @@ class ShortestPaths {
   }
 
   unsigned bucket_shift_ = 0;
-  bool may_bucket_ = false, has_buckets_ = false;
+  bool has_buckets_ = false;
+  std::uint64_t largest_ = 0;
+  std::int64_t current_ = no_bucket;  // the bucket being settled
+  std::size_t n_sorted_ = 0;
   std::span<State> states_;
   std::span<std::uint32_t> touched_;
   std::span<Entry> queue_;  // every relaxation may push once: at most two an edge, and the sources

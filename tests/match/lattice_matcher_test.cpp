@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lattice matcher against the exact matcher for any graph on the same fixed-point weights (an engine of another make),
+// and its own optimality certificate: on sampled shots, on adversarial ones, with and without vector instructions.
+#include <spinel/io/experiment.hpp>
+#include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/lattice_matcher.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace spinel {
+namespace {
+
+std::vector<GraphEdge> edges_of(const io::DetectorErrorModel& model) {
+  std::vector<GraphEdge> edges;
+  for (const auto& mechanism : model.mechanisms)
+    for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
+      const auto& part = model.components[c];
+      if (part.detectors_end == part.detectors_begin) continue;
+      const bool pair = part.detectors_end - part.detectors_begin == 2;
+      edges.push_back({model.detectors[part.detectors_begin],
+                       pair ? model.detectors[part.detectors_begin + 1] : boundary_node, mechanism.probability,
+                       part.observables});
+    }
+  return edges;
+}
+
+struct Oracle {
+  std::vector<std::byte> memory;
+  ExactMatcher matcher;
+};
+std::unique_ptr<Oracle> oracle(std::size_t n, const std::vector<GraphEdge>& edges) {
+  auto made = std::make_unique<Oracle>();
+  const ExactMatcher::Options options{.max_entries = 1u << 18, .max_per_node = 96};
+  made->memory.resize(ExactMatcher::memory_needed(n, edges.size(), 1, options));
+  auto matcher = ExactMatcher::create(n, 1, edges, made->memory, options);
+  EXPECT_EQ(matcher.status, Status::ok);
+  made->matcher = matcher.value;
+  return made;
+}
+
+template <MemoryExperiment experiment, class BitOps>
+struct Case {
+  std::vector<GraphEdge> edges;
+  std::unique_ptr<Oracle> expected;
+  std::unique_ptr<LatticeMatcher<experiment, BitOps>> matcher = std::make_unique<LatticeMatcher<experiment, BitOps>>();
+
+  explicit Case(const CircuitNoise& noise) {
+    const auto model = io::experiment_model(experiment, noise);
+    EXPECT_EQ(model.status, Status::ok);
+    edges = edges_of(model.value);
+    expected = oracle(matcher->n_detectors(), edges);
+    std::vector<std::byte> scratch(matcher->scratch_bytes(edges.size()));
+    const Status status = matcher->set_up(edges, scratch);
+    EXPECT_EQ(status, Status::ok) << to_string(status);
+  }
+  int n_matched = 0;
+  void expect_same(const std::vector<std::uint8_t>& shot) {
+    const auto wanted = expected->matcher.decode(shot.data());
+    const auto got = matcher->decode(shot.data());
+    ASSERT_EQ(got.weight, wanted.weight);
+    ASSERT_EQ(got.outcome, wanted.outcome);
+    if (got.outcome != MatchOutcome::matched) return;
+    ++n_matched;
+    const auto certified = matcher->decode_certified(shot.data());
+    ASSERT_EQ(certified.result.weight, got.weight);
+    ASSERT_EQ(certified.result.observables, got.observables);
+    ASSERT_EQ(certified.primal, got.weight);
+    ASSERT_EQ(certified.flips, got.observables);
+  }
+  void expect_same_on_samples(int n_shots, std::uint64_t seed, double strength = 1) {
+    std::mt19937_64 random(seed);
+    std::uniform_real_distribution<> uniform(0, 1);
+    for (int s = 0; s < n_shots && !testing::Test::HasFatalFailure(); ++s) {
+      std::vector<std::uint8_t> shot((matcher->n_detectors() + 7) / 8);
+      for (const auto& edge : edges)
+        if (uniform(random) < strength * edge.probability)
+          for (const auto node : {edge.a, edge.b})
+            if (node != boundary_node) shot[node / 8] ^= static_cast<std::uint8_t>(1u << (node % 8));
+      expect_same(shot);
+    }
+  }
+  void expect_same_on_adversarial() {
+    const std::size_t n = matcher->n_detectors();
+    std::vector<bool> can_fire(n);
+    for (const auto& edge : edges)
+      for (const auto node : {edge.a, edge.b})
+        if (node != boundary_node) can_fire[node] = true;
+    const auto shot_of = [&](auto&& fires) {
+      std::vector<std::uint8_t> shot((n + 7) / 8);
+      for (std::size_t k = 0; k < n; ++k)
+        if (fires(k) && can_fire[k]) shot[k / 8] ^= static_cast<std::uint8_t>(1u << (k % 8));
+      return shot;
+    };
+    const auto h = static_cast<std::size_t>(experiment.n_checks());
+    std::mt19937_64 random(5);
+    const int n_before = n_matched;
+    expect_same(shot_of([](std::size_t) { return true; }));
+    expect_same(shot_of([](std::size_t) { return false; }));
+    expect_same(shot_of([&](std::size_t k) { return k / (2 * h) == 1; }));
+    expect_same(shot_of([&](std::size_t k) { return k % h == h / 2; }));
+    expect_same(shot_of([&](std::size_t k) { return k % h < 4; }));
+    for (const unsigned one_in : {2u, 4u, 11u, 37u, 200u})
+      for (int repeat = 0; repeat < 6; ++repeat) expect_same(shot_of([&](std::size_t) { return random() % one_in == 0; }));
+    EXPECT_EQ(n_matched, n_before + 35);
+    can_fire.assign(n, true);  // from here on some shots cannot be explained
+    for (std::size_t k = 0; k < n; k += 7) expect_same(shot_of([&](std::size_t at) { return at == k; }));
+    for (int repeat = 0; repeat < 60; ++repeat) {
+      const std::size_t a = random() % n, b = random() % n, c = random() % n;
+      expect_same(shot_of([&](std::size_t at) { return at == a || at == b || at == c; }));
+    }
+  }
+};
+
+template <MemoryExperiment experiment, class BitOps = NativeBits>
+void check(int n_shots) {
+  for (const double p : {0.001, 0.004, 0.012}) {
+    Case<experiment, BitOps> uniform{uniform_depolarizing(p)};
+    uniform.expect_same_on_samples(n_shots, 1);
+    if (p < 0.002) uniform.expect_same_on_adversarial();
+    Case<experiment, BitOps> superconducting{si1000(p)};
+    superconducting.expect_same_on_samples(n_shots / 2, 2);
+    Case<experiment, BitOps> simple{CircuitNoise::simple(p)};
+    simple.expect_same_on_samples(n_shots / 2, 3, 2);
+  }
+}
+
+TEST(LatticeMatcher, EqualsTheGeneralEngineAtDistance3) {
+  check<MemoryExperiment{.distance = 3, .rounds = 3, .basis = Basis::X}>(400);
+  check<MemoryExperiment{.distance = 3, .rounds = 2, .basis = Basis::Z, .orientation = Orientation::O2}>(400);
+  check<MemoryExperiment{.distance = 3, .rounds = 40, .basis = Basis::Z, .orientation = Orientation::O3}>(60);
+}
+TEST(LatticeMatcher, EqualsTheGeneralEngineAtDistance5) {
+  check<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::Z}>(400);
+  check<MemoryExperiment{.distance = 5, .rounds = 30, .basis = Basis::X, .orientation = Orientation::O4}>(60);
+}
+TEST(LatticeMatcher, EqualsTheGeneralEngineAtDistance9) {
+  check<MemoryExperiment{.distance = 9, .rounds = 9, .basis = Basis::X, .orientation = Orientation::O2}>(80);
+}
+TEST(LatticeMatcher, EqualsTheGeneralEngineWithoutVectorInstructions) {
+  check<MemoryExperiment{.distance = 5, .rounds = 6, .basis = Basis::X}, ScalarBits>(150);
+}
+
+}  // namespace
+}  // namespace spinel
