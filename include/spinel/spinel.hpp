@@ -9,6 +9,7 @@
 #include <spinel/core/config.hpp>
 #include <spinel/core/fixed_vector.hpp>
 #include <spinel/core/log.hpp>
+#include <spinel/core/sha256.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/simd/arch.hpp>
 #include <spinel/simd/avx2.hpp>
@@ -35,6 +36,7 @@
 #include <spinel/nn/winograd.hpp>
 #include <spinel/match/alternating_tree.hpp>
 #include <spinel/match/alternating_tree_search.hpp>
+#include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_builder.hpp>
@@ -48,6 +50,7 @@
 #include <spinel/decode/encode.hpp>
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/decode/residual.hpp>
+#include <spinel/calib/audit.hpp>
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/curves.hpp>
 #include <spinel/calib/decay.hpp>
@@ -56,6 +59,7 @@
 #include <spinel/calib/facts.hpp>
 #include <spinel/calib/fit.hpp>
 #include <spinel/calib/gates.hpp>
+#include <spinel/calib/guardrail.hpp>
 #include <spinel/calib/line.hpp>
 #include <spinel/calib/linear.hpp>
 #include <spinel/calib/maps.hpp>
