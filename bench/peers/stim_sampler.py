@@ -8,6 +8,7 @@ Each repetition times both one after the other; the table shows medians of times
 Both return packed detection events (and observables) of all shots in newly allocated memory.
 """
 import argparse
+import os
 import platform
 import statistics
 import subprocess
@@ -18,6 +19,24 @@ import stim
 
 CASES = [(d, p) for d in (5, 13, 21) for p in (0.001, 0.006)]
 SHOTS = {5: 262144, 13: 32768, 21: 8192}
+
+
+HEADER = """# The sampler beside Stim's
+
+Command: `taskset -c 1 python3 bench/peers/stim_sampler.py build/release/bin/sampler_bench --repeats {repeats}` (preset `bench`:
+GCC, `-O3 -march=native`). {cpu}, load average {load:.1f}; Stim {stim} from its wheel, Python {python}.
+
+Models: `stim.Circuit.generated("surface_code:rotated_memory_x")` with all four noise flags at p, `decompose_errors=True`. Each
+repetition times `dem.compile_sampler(seed).sample(shots, bit_packed=True)` and the same number of shots of `spinel::Sampler`
+one after the other on one core; both return packed rows of detection events and observables in newly allocated memory. Medians;
+the ratio is the median of the ratios of pairs. Set-up and memory are Spinel's alone.
+
+"""
+
+
+def cpu_name():
+    with open("/proc/cpuinfo") as info:
+        return next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), platform.machine())
 
 
 def model(distance, p):
@@ -68,8 +87,8 @@ def main():
     print("\n".join(lines))
     if args.out:
         with open(args.out, "w") as out:
-            out.write("\n".join(lines) + "\n")
-    print(f"stim {stim.__version__}, python {platform.python_version()}")
+            out.write(HEADER.format(repeats=args.repeats, cpu=cpu_name(), load=os.getloadavg()[0], stim=stim.__version__,
+                                    python=platform.python_version()) + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

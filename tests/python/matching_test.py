@@ -118,6 +118,21 @@ def compare(program, model, n_shots, seed, folder):
     return int((error > allowed).sum()), float(error.max()), int(differing.sum()), mistakes
 
 
+def compare_correlated(program, model, n_shots, seed, folder):
+    """Predictions of both two-pass decoders: they may part where the first pass has several optimal matchings."""
+    events, flips, _ = model.compile_sampler(seed=seed).sample(n_shots, bit_packed=True)
+    matching = pymatching.Matching.from_detector_error_model(model, enable_correlations=True)
+    predicted = matching.decode_batch(
+        events, bit_packed_shots=True, bit_packed_predictions=True, enable_correlations=True)
+    (folder / "model.dem").write_text(str(model))
+    (folder / "events.b8").write_bytes(events.tobytes())
+    subprocess.run([program, "predict", "--dem", folder / "model.dem", "--in", folder / "events.b8", "--out",
+                    folder / "predictions.b8", "--out_format", "b8", "--enable_correlations"], check=True)
+    ours = np.fromfile(folder / "predictions.b8", dtype=np.uint8).reshape(n_shots, -1)
+    mistakes = [int((p != flips).any(axis=1).sum()) for p in (ours, predicted)]
+    return int((ours != predicted).any(axis=1).sum()), mistakes
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program", type=pathlib.Path, nargs="?", default=os.environ.get("SPINEL_PROGRAM"))
@@ -144,6 +159,13 @@ def main():
             total_mistakes += mistakes
             print(f"{label}: {n_shots} shots, {wrong} weights differ (largest difference {largest:.2g} nats), "
                   f"{differing} predictions differ, mistakes {mistakes[0]} / {mistakes[1]}", flush=True)
+        for distance in (3, 5) if not arguments.only else ():
+            n_shots = arguments.shots // 10
+            differing, mistakes = compare_correlated(
+                arguments.program, surface(distance, distance, 0.006), n_shots, arguments.seed, pathlib.Path(name))
+            failures += differing > 2 + 0.002 * n_shots
+            print(f"correlated d={distance}: {n_shots} shots, {differing} predictions differ, "
+                  f"mistakes {mistakes[0]} / {mistakes[1]}")
     print(f"{total} shots, {failures} failures, mistakes {total_mistakes[0]} / {total_mistakes[1]}")
     return 1 if failures else 0
 
