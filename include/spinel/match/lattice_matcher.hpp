@@ -61,6 +61,7 @@ class LatticeMatcher {
     for (auto& word : never_fires_) word = 0;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
       id_of_[k] = Layout::id(sites[k]);
+      tables_.near_of[id_of_[k]] = tables_.row(id_of_[k]).near;
       if (Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
     nats_per_unit_ = scratch.graph.nats_per_unit();
@@ -184,7 +185,7 @@ class LatticeMatcher {
     std::int64_t total = 0;
     for (int k = 0; k < tree_.n_events; ++k) {
       const int id = tree_.ids[k];
-      const detail::NearTable& near = tables_.near[tables_.row(id).near];
+      const detail::NearTable& near = tables_.near[tables_.near_of[id]];
       const int from = id - detail::window_reach;
       const std::uint64_t slots = BitOps::extract(tree_.read(from - stride), near.mask[0]) |
                                   BitOps::extract(tree_.read(from), near.mask[1]) << near.first_slot[1] |

@@ -71,6 +71,7 @@ struct LatticeTables {
   NearTable near[max_near];
   SiteRow rows[Layout::n_site_rows];
   MarkedDistance boundary[Layout::n_ids];  ///< by id: time-dependent at the ends, so stored for every layer
+  std::uint16_t near_of[Layout::n_ids];    ///< by id: `rows[...].near` without the arithmetic
   // == Read for events that need a tree ==
   WindowTable window[max_windows];
   std::int16_t window_offset[max_window_slots + 16];
@@ -114,6 +115,20 @@ class LatticeSearch {
     reach(tables, source, 0);
     settle(tables, limit, [&](int id, MarkedDistance distance) {
       if (id != source) visit(id, distance);
+      return true;
+    });
+  }
+  /// The same without the ids that are no nearer than both ways to the boundary together: events there never need each other,
+  /// nor do any whose way leads through there.
+  template <class Visit>
+  void from_within_boundary(const LatticeTables<experiment>& tables, int source, std::int32_t limit, Visit&& visit) noexcept {
+    const std::int32_t way_out = distance_of(tables.boundary[source]);
+    reach(tables, source, 0);
+    settle(tables, limit, [&](int id, MarkedDistance distance) {
+      if (id == source) return true;
+      if (distance_of(distance) - way_out >= distance_of(tables.boundary[id])) return false;
+      visit(id, distance);
+      return true;
     });
   }
   /// The same from the boundary, where `seeds` calls `reach(id, marked weight)` for every boundary edge.
@@ -122,7 +137,10 @@ class LatticeSearch {
     start_ = LatticeTables<experiment>::no_limit;
     seeds([&](int, MarkedDistance weight) { start_ = distance_of(weight) < start_ ? distance_of(weight) : start_; });
     seeds([&](int id, MarkedDistance weight) { reach(tables, id, weight); });
-    settle(tables, LatticeTables<experiment>::no_limit, visit);
+    settle(tables, LatticeTables<experiment>::no_limit, [&](int id, MarkedDistance distance) {
+      visit(id, distance);
+      return true;
+    });
   }
 
  private:
@@ -166,12 +184,12 @@ class LatticeSearch {
         if (head != none) nodes_[head].previous = none;
         --n_queued_;
         const MarkedDistance marked = nodes_[id].distance;
-        if (distance_of(marked) >= limit) continue;
-        visit(id, marked);
+        if (!visit(id, marked)) continue;
         const int row = Layout::edge_row(Layout::site(id));
         for (int e = 0; e < tables.degree[row]; ++e) {
           const LatticeEdge& edge = tables.edges[row][e];
-          reach(tables, id + edge.offset, ((marked & ~1u) + (edge.weight & ~1u)) | ((marked ^ edge.weight) & 1));
+          const MarkedDistance sum = ((marked & ~1u) + (edge.weight & ~1u)) | ((marked ^ edge.weight) & 1);
+          if (distance_of(sum) < limit) reach(tables, id + edge.offset, sum);
         }
       }
     }

@@ -299,7 +299,7 @@ class LatticeTree {
     };
     if (tier > 2) {
       const std::int32_t from = tables_->radius[tier - 1];
-      return paths_->from(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance distance) {
+      return paths_->from_within_boundary(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance distance) {
         if (distance_of(distance) >= from && has_event(met)) meet(event_at[met], distance);
       });
     }
@@ -365,7 +365,7 @@ class LatticeTree {
     };
     if (SPINEL_UNLIKELY(without_lists_)) {
       limit = Tables::no_limit;
-      paths_->from(*tables_, ids[leaf], Tables::no_limit, [&](int met, MarkedDistance distance) {
+      paths_->from_within_boundary(*tables_, ids[leaf], Tables::no_limit, [&](int met, MarkedDistance distance) {
         if (!has_event(met)) return;
         touch(event_at[met]);
         consider(event_at[met], distance);
