@@ -2,7 +2,7 @@
 // Direct 3-D convolution: one register tile of `sites` x `vectors` accumulators, written once for every instruction set and
 // element type. Activations are [round][row][column][channel] without a halo; a tile walks only the taps that lie inside, so
 // no product with padding is ever computed. What is unrolled (sites, vectors, kernel columns) and what is not (input channels,
-// kernel rounds and rows) follows measurements: docs/decisions/0004-convolution-kernels.md.
+// kernel rounds and rows) follows measurements: docs/decisions/0010-convolution-kernels.md.
 #pragma once
 
 #include <algorithm>

@@ -90,7 +90,7 @@ class Forward {
   static constexpr auto layer_count = static_cast<std::size_t>(n_layers);
 
  public:
-  static constexpr int pass_rounds = 16;
+  static constexpr int pass_rounds = 24;  // a multiple of both Winograd tiles' edges
   static constexpr int input_channels = network.input_channels;
   static constexpr int output_channels = network.output_channels();
   using Weights = std::conditional_t<is_int8, CalibratedWeights<network>, WeightsView<network>>;
@@ -336,10 +336,9 @@ class Forward {
       } else if (layer < n_hidden) {
         std::size_t size = network.weights(layer);
         if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
-          const auto n = static_cast<std::size_t>(m + 2), across = static_cast<std::size_t>((distance() + m - 1) / m);
-          const std::size_t tiles = std::max<std::size_t>(1, 32 / (across * across)) * across * across;
+          const auto n = static_cast<std::size_t>(m + 2);
           size = n * n * n * in * out;
-          work = std::max(work, n * n * n * (tiles * (in + out) + 128));
+          work = std::max(work, detail::winograd_work(distance(), m, in, out));
         }
         weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
