@@ -6,9 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <spinel/code/detectors.hpp>
-#include <spinel/code/experiment.hpp>
-#include <spinel/code/lattice.hpp>
+#include <initializer_list>
 #include <type_traits>
 
 namespace spinel {
