@@ -9,6 +9,12 @@
 #include <limits>
 #include <string_view>
 
+#include <spinel/calib/codes.hpp>
+#include <spinel/calib/workspace.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
+
 namespace spinel::calib {
 
 inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();

@@ -9,6 +9,10 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include <spinel/code/detectors.hpp>
+#include <spinel/code/experiment.hpp>
+#include <spinel/code/lattice.hpp>
+
 namespace spinel {
 
 /// Place of one detector. `type`: 0 for the memory basis, 1 for the other. `layer` in [0, rounds]; the other type has
