@@ -6,6 +6,7 @@
 // (weighted growth). Jumps from one meeting to the next with a clock for every cluster are this library's own.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -17,9 +18,9 @@
 
 namespace spinel {
 
-/// How finely weights are seen while clusters grow: the mean weight is this long, the longest 255. In [1, 255].
+/// How finely weights are seen while clusters grow: as even lengths of which the mean is this, at most 254. In [2, 254].
 struct UnionFindOptions {
-  std::uint32_t mean_length = 16;
+  std::uint32_t mean_length = 24;
 };
 
 class UnionFind {
@@ -38,7 +39,7 @@ class UnionFind {
   /// `memory_needed`; bad_argument for more than 64 observables or a mean length outside its range.
   static Result<UnionFind> create(std::size_t n_detectors, std::size_t n_observables, std::span<const GraphEdge> edges,
                                   std::span<std::byte> memory, const Options& options = {}) noexcept {
-    if (n_observables > 64 || options.mean_length == 0 || options.mean_length > longest) return Status::bad_argument;
+    if (n_observables > 64 || options.mean_length < 2 || options.mean_length > longest) return Status::bad_argument;
     if (n_detectors > MatchingGraph::max_detectors || edges.size() > MatchingGraph::max_detectors) return Status::bad_shape;
     Arena arena(memory);
     UnionFind made;
@@ -53,9 +54,10 @@ class UnionFind {
   /// steps, for whatever bits.
   MatchResult decode(const std::uint8_t* events) noexcept {
     begin(events);
+    pair_nearest();
     while (const std::uint32_t entry = next_entry()) {
       const std::uint32_t id = entries_[entry - 1].cluster;
-      const Cluster& cluster = clusters_[id];
+      const Record& cluster = records_[id];
       if (nodes_[id].cluster != id || !is_active(cluster) || cluster.clock != now_) continue;  // overtaken
       if (!grow(id, entry - 1)) return give_up();
     }
@@ -70,9 +72,10 @@ class UnionFind {
 
   /// No shot takes more steps: a step is a look at an edge while growing, a node that changes its cluster, a queue entry
   /// taken, or a node or edge peeled. With L(v) the length of v's longest edge, n nodes, and deg counting the boundary
-  /// edge: sum over v of (deg(v) + 1) (L(v) + 1), plus n (floor(log2 n) + 3). For: a cluster grows by at least one length
-  /// unit whenever it is looked at, and its nodes only until their longest edge is covered (and once to see that);
-  /// every entry but an event's first follows such a look; of two clusters the smaller one's nodes change; and peeling
+  /// edge: sum over v of (deg(v) + 1) (L(v) + 3), plus n (floor(log2 n) + 3). For: the first look at an event sees each of
+  /// its edges once; after that a cluster that is looked at grows by at least one length unit, but for once a node
+  /// right after the first look, and its nodes only until their longest edge is covered (and once to see that); every
+  /// entry but an event's first follows such a look; of two clusters the smaller one's nodes change; and peeling
   /// visits every node and every tree edge once.
   std::uint64_t step_bound() const noexcept { return step_bound_; }
 
@@ -87,31 +90,30 @@ class UnionFind {
 
  private:
   static constexpr std::uint32_t none = 0xffffffff;
-  static constexpr std::uint32_t longest = 255;  // of an edge, in length units
-  static constexpr std::uint32_t n_buckets = longest + 1;
+  static constexpr std::uint32_t longest = 254;  // of an edge, in length units
+  static constexpr std::uint32_t n_buckets = 256;  // more than `longest`
 
-  /// An edge as seen from one of its nodes; `node` is `none` for the boundary.
+  /// An edge as seen from one of its nodes. The boundary stands for a node of its own, which nothing ever covers.
   struct Arm {
     std::uint32_t node = 0;
-    std::uint32_t edge = 0;
     std::int32_t length = 0;
   };
   struct Node {
-    std::uint32_t cluster = none;  // named after one of its nodes
+    std::uint32_t cluster = none;  // named after its first member
     std::int32_t radius = 0;       // how much of each of its edges it covers
   };
-  struct Tree {  // of the edges over which clusters fused
-    std::uint32_t degree = 0;
-    std::uint32_t edges_xor = 0;
-    bool is_odd = false;  // an event, or the peeled ends of a correction
-  };
-  struct Cluster {
-    std::uint32_t first_member = 0, last_member = 0;
+  /// The rest about a touched node, and about the cluster that has its name.
+  struct Record {
+    std::uint32_t next_member = none, next_open = none;
+    std::uint32_t degree = 0, edges_xor = 0;  // of the edges over which clusters fused
+    std::uint32_t last_member = 0;
     std::uint32_t first_open = 0, last_open = 0;  // nodes with an edge that is not covered yet
-    std::uint32_t size = 0;
+    std::uint32_t size = 1;
     std::uint32_t boundary_at = none;  // the node at which it touches the boundary
+    std::uint32_t nearest = none;      // arm to the nearest event, if that is what is met first
     std::int64_t clock = 0;            // up to when it has grown
-    bool is_odd = false;
+    bool is_odd = false;               // the cluster
+    bool is_end = false;               // an event, later an odd number of ends of peeled edges
   };
   struct Entry {
     std::uint32_t cluster = 0;
@@ -127,11 +129,9 @@ class UnionFind {
     graph_.lay_out(n_detectors, n_edges, arena);
     row_begin_ = arena.take<std::uint32_t>(n_detectors + 1);
     arms_ = arena.take<Arm>(2 * n_edges);
-    nodes_ = arena.take<Node>(n_detectors);
-    trees_ = arena.take<Tree>(n_detectors);
-    clusters_ = arena.take<Cluster>(n_detectors);
-    next_member_ = arena.take<std::uint32_t>(n_detectors);
-    next_open_ = arena.take<std::uint32_t>(n_detectors);
+    edge_of_ = arena.take<std::uint32_t>(2 * n_edges);
+    nodes_ = arena.take<Node>(n_detectors + 1);
+    records_ = arena.take<Record>(n_detectors);
     touched_ = arena.take<std::uint32_t>(n_detectors);
     entries_ = arena.take<Entry>(n_detectors);
     meetings_ = arena.take<Meeting>(2 * n_edges);
@@ -140,24 +140,21 @@ class UnionFind {
   }
   void index(const Options& options) noexcept;
 
-  static bool is_active(const Cluster& cluster) noexcept { return cluster.is_odd && cluster.boundary_at == none; }
+  static bool is_active(const Record& cluster) noexcept { return cluster.is_odd && cluster.boundary_at == none; }
 
-  void touch(std::uint32_t node, bool is_odd) noexcept {
+  void touch(std::uint32_t node, bool is_event) noexcept {
     touched_[n_touched_++] = node;
     nodes_[node] = {node, 0};
-    trees_[node] = {0, 0, is_odd};
-    clusters_[node] = {node, node, node, node, 1, none, 0, is_odd};
-    next_member_[node] = next_open_[node] = none;
+    Record& record = records_[node];
+    record = Record{};
+    record.last_member = record.first_open = record.last_open = node;
+    record.is_odd = record.is_end = is_event;
   }
   void begin(const std::uint8_t* events) noexcept {
     n_touched_ = n_correction_ = 0;
     steps_ = 0;
     now_ = 0;
-    graph_.for_each_event(events, [&](std::uint32_t node) {
-      const auto entry = static_cast<std::uint32_t>(n_touched_);
-      touch(node, true);
-      enqueue(entry, node, 0);
-    });
+    graph_.for_each_event(events, [&](std::uint32_t node) { touch(node, true); });
   }
   void end() noexcept {
     for (std::size_t k = 0; k < n_touched_; ++k) nodes_[touched_[k]] = Node{};
@@ -194,6 +191,7 @@ class UnionFind {
     return 0;
   }
 
+  void pair_nearest() noexcept;
   bool grow(std::uint32_t id, std::uint32_t entry) noexcept;
   void fuse(const Meeting& meeting) noexcept;
   MatchResult peel() noexcept;
@@ -201,13 +199,12 @@ class UnionFind {
   // == Permanent: fixed at set-up ==
   MatchingGraph graph_;
   std::span<std::uint32_t> row_begin_;
-  std::span<Arm> arms_;
+  std::span<Arm> arms_;               // by node, by ascending length
+  std::span<std::uint32_t> edge_of_;  // each arm's
   std::uint64_t step_bound_ = 0;
   // == Per shot; nodes of untouched clusters are as after set-up ==
-  std::span<Node> nodes_;
-  std::span<Tree> trees_;
-  std::span<Cluster> clusters_;
-  std::span<std::uint32_t> next_member_, next_open_;
+  std::span<Node> nodes_;  // the last one is the boundary
+  std::span<Record> records_;
   std::span<std::uint32_t> touched_;
   std::span<Entry> entries_;
   std::span<Meeting> meetings_;
@@ -228,44 +225,78 @@ inline void UnionFind::index(const Options& options) noexcept {
   std::uint32_t next = 0;
   step_bound_ = n * (static_cast<std::uint64_t>(std::bit_width(n)) + 2);
   for (std::uint32_t node = 0; node < n; ++node) {
-    row_begin_[node] = next;
-    std::int32_t row_longest = 0;
-    const auto add = [&](std::uint32_t other, std::uint32_t edge) {
-      const double length = static_cast<double>(edges[edge].weight) * scale + 0.5;
-      const auto rounded = static_cast<std::int32_t>(length < longest ? length : longest);
-      arms_[next++] = {other, edge, rounded > 0 ? rounded : 1};
-      row_longest = arms_[next - 1].length > row_longest ? arms_[next - 1].length : row_longest;
-    };
-    for (const Neighbor& neighbor : graph_.neighbors(node)) add(neighbor.node, neighbor.edge);
-    if (const std::uint32_t edge = graph_.boundary_edge(node); edge != MatchingGraph::no_edge) add(none, edge);
-    step_bound_ += std::uint64_t{next - row_begin_[node] + 1} * static_cast<std::uint64_t>(row_longest + 1);
+    const std::uint32_t begin = next;
+    row_begin_[node] = begin;
+    for (const Neighbor& neighbor : graph_.neighbors(node)) edge_of_[next++] = neighbor.edge;
+    if (const std::uint32_t edge = graph_.boundary_edge(node); edge != MatchingGraph::no_edge) edge_of_[next++] = edge;
+    std::sort(edge_of_.data() + begin, edge_of_.data() + next, [&](std::uint32_t x, std::uint32_t y) {
+      return edges[x].weight != edges[y].weight ? edges[x].weight < edges[y].weight : x < y;
+    });
+    for (std::uint32_t k = begin; k < next; ++k) {
+      const MergedEdge& edge = edges[edge_of_[k]];
+      const double half = 0.5 * static_cast<double>(edge.weight) * scale + 0.5;
+      const auto rounded = static_cast<std::int32_t>(half < longest / 2 ? half : longest / 2);
+      arms_[k] = {edge.b == boundary_node ? static_cast<std::uint32_t>(n) : edge.a ^ edge.b ^ node,
+                  rounded > 0 ? 2 * rounded : 2};
+    }
+    const std::int32_t row_longest = next > begin ? arms_[next - 1].length : 0;
+    step_bound_ += std::uint64_t{next - begin + 1} * static_cast<std::uint64_t>(row_longest + 3);
   }
   row_begin_[n] = next;
+}
+
+/// The first time that every event's cluster grows, for all at once: events that are each other's nearest are joined, and
+/// those that meet one that prefers another wait half-way there. Lengths are even, so nothing is covered twice.
+inline void UnionFind::pair_nearest() noexcept {
+  const std::size_t n_events = n_touched_;
+  for (std::size_t k = 0; k < n_events; ++k) {
+    const std::uint32_t node = touched_[k], begin = row_begin_[node], end = row_begin_[node + 1];
+    std::uint32_t first = end;
+    for (std::uint32_t from = begin; from < end && first == end; from += 16) {
+      const std::uint32_t count = end - from < 16 ? end - from : 16;
+      std::uint32_t events = 0;
+      for (std::uint32_t m = 0; m < count; ++m) events |= (nodes_[arms_[from + m].node].cluster != none ? 1u : 0u) << m;
+      if (events != 0) first = from + static_cast<std::uint32_t>(std::countr_zero(events));
+    }
+    if (first < end && arms_[first].length / 2 < arms_[begin].length) records_[node].nearest = first;
+    steps_ += end - begin;
+  }
+  for (std::size_t k = 0; k < n_events; ++k) {
+    const std::uint32_t node = touched_[k], arm = records_[node].nearest;
+    Record& own = records_[node];
+    if (arm == none) {
+      enqueue(static_cast<std::uint32_t>(k), node, 0);
+      continue;
+    }
+    nodes_[node].radius = arms_[arm].length / 2;
+    own.clock = nodes_[node].radius;
+    const std::uint32_t other = arms_[arm].node, back = records_[other].nearest;
+    if (back == none || arms_[back].node != node) enqueue(static_cast<std::uint32_t>(k), node, own.clock);
+    else if (other < node) fuse({node, arm});
+  }
 }
 
 /// Grows cluster `id`, whose clock is `now_`, until it covers an edge, and fuses it with what it meets. False: it has
 /// nowhere left to grow.
 inline bool UnionFind::grow(std::uint32_t id, std::uint32_t entry) noexcept {
-  Cluster& cluster = clusters_[id];
-  std::int64_t soonest = n_buckets;  // from now on
+  Record& cluster = records_[id];
+  std::int32_t soonest = n_buckets;  // from now on
   std::size_t n_meetings = 0;
-  for (std::uint32_t node = cluster.first_open, previous = none; node != none; node = next_open_[node]) {
+  for (std::uint32_t node = cluster.first_open, previous = none; node != none; node = records_[node].next_open) {
     bool is_open = false;
-    const std::int64_t radius = nodes_[node].radius;
+    const std::int32_t radius = nodes_[node].radius;
     for (std::uint32_t k = row_begin_[node]; k < row_begin_[node + 1]; ++k) {
-      const Arm& arm = arms_[k];
-      std::int64_t wait = arm.length - radius;
-      if (arm.node != none) {
-        const Node& other = nodes_[arm.node];
-        if (other.cluster == id) continue;
-        wait -= other.radius;
-        if (other.cluster != none) {
-          // Another active cluster has grown until its clock; from then on both cover the edge.
-          const Cluster& met = clusters_[other.cluster];
-          if (const std::int64_t ahead = met.clock - now_; is_active(met) && wait > ahead) wait = (wait + ahead + 1) / 2;
-        }
-      }
+      const Arm arm = arms_[k];
+      const Node other = nodes_[arm.node];
+      if (other.cluster == id) continue;
       is_open = true;
+      std::int32_t wait = arm.length - radius - other.radius;
+      if (other.cluster != none) {
+        // Another active cluster has grown until its clock; from then on both cover the edge.
+        const Record& met = records_[other.cluster];
+        const auto ahead = static_cast<std::int32_t>(met.clock - now_);
+        if (is_active(met) && wait > ahead) wait = (wait + ahead + 1) / 2;
+      }
       if (wait > soonest) continue;
       if (wait < soonest) n_meetings = 0;
       soonest = wait;
@@ -275,51 +306,51 @@ inline bool UnionFind::grow(std::uint32_t id, std::uint32_t entry) noexcept {
     if (is_open) {
       previous = node;
     } else {
-      (previous == none ? cluster.first_open : next_open_[previous]) = next_open_[node];
+      (previous == none ? cluster.first_open : records_[previous].next_open) = records_[node].next_open;
       if (cluster.last_open == node) cluster.last_open = previous;
     }
   }
   if (n_meetings == 0) return false;
-  for (std::uint32_t node = cluster.first_open; node != none; node = next_open_[node])
-    nodes_[node].radius += static_cast<std::int32_t>(soonest);
-  cluster.clock = now_ + soonest;
-  const std::int64_t clock = cluster.clock;
+  for (std::uint32_t node = cluster.first_open; node != none; node = records_[node].next_open)
+    nodes_[node].radius += soonest;
+  const std::int64_t clock = now_ + soonest;
+  cluster.clock = clock;
   for (std::size_t k = 0; k < n_meetings; ++k) fuse(meetings_[k]);
   const std::uint32_t name = nodes_[id].cluster;
-  clusters_[name].clock = clock;
-  if (is_active(clusters_[name])) enqueue(entry, name, clock);
+  records_[name].clock = clock;
+  if (is_active(records_[name])) enqueue(entry, name, clock);
   return true;
 }
 
 /// Joins the clusters at the ends of an edge if it is covered and they are still two.
 inline void UnionFind::fuse(const Meeting& meeting) noexcept {
-  const Arm& arm = arms_[meeting.arm];
-  const Node& own = nodes_[meeting.node];
-  if (arm.node == none) {
-    Cluster& cluster = clusters_[own.cluster];
+  const Arm arm = arms_[meeting.arm];
+  const Node own = nodes_[meeting.node], other = nodes_[arm.node];
+  if (arm.node == n_detectors()) {
+    Record& cluster = records_[own.cluster];
     if (cluster.boundary_at == none) cluster.boundary_at = meeting.node;
     return;
   }
-  if (nodes_[arm.node].cluster == own.cluster || own.radius + nodes_[arm.node].radius < arm.length) return;
-  if (nodes_[arm.node].cluster == none) touch(arm.node, false);
+  if (other.cluster == own.cluster || own.radius + other.radius < arm.length) return;
+  if (other.cluster == none) touch(arm.node, false);
   for (const std::uint32_t node : {meeting.node, arm.node}) {
-    ++trees_[node].degree;
-    trees_[node].edges_xor ^= arm.edge;
+    ++records_[node].degree;
+    records_[node].edges_xor ^= edge_of_[meeting.arm];
   }
   std::uint32_t kept = own.cluster, lost = nodes_[arm.node].cluster;
-  if (clusters_[kept].size < clusters_[lost].size) {
+  if (records_[kept].size < records_[lost].size) {
     kept ^= lost;
     lost ^= kept;
     kept ^= lost;
   }
-  Cluster& into = clusters_[kept];
-  const Cluster& from = clusters_[lost];
-  for (std::uint32_t node = from.first_member; node != none; node = next_member_[node]) nodes_[node].cluster = kept;
+  Record& into = records_[kept];
+  const Record& from = records_[lost];
+  for (std::uint32_t node = lost; node != none; node = records_[node].next_member) nodes_[node].cluster = kept;
   steps_ += from.size;
-  next_member_[into.last_member] = from.first_member;
+  records_[into.last_member].next_member = lost;
   into.last_member = from.last_member;
   if (from.first_open != none) {
-    (into.first_open == none ? into.first_open : next_open_[into.last_open]) = from.first_open;
+    (into.first_open == none ? into.first_open : records_[into.last_open].next_open) = from.first_open;
     into.last_open = from.last_open;
   }
   into.size += from.size;
@@ -339,28 +370,25 @@ inline MatchResult UnionFind::peel() noexcept {
   };
   for (std::size_t k = 0; k < n_touched_; ++k) {
     std::uint32_t node = touched_[k];
-    const std::uint32_t root = clusters_[nodes_[node].cluster].boundary_at;
+    const std::uint32_t root = records_[nodes_[node].cluster].boundary_at;
     ++steps_;
-    while (trees_[node].degree == 1 && node != root) {
-      Tree& leaf = trees_[node];
-      const MergedEdge& edge = graph_.edges()[leaf.edges_xor];
-      const std::uint32_t next = edge.a ^ edge.b ^ node;
-      Tree& rest = trees_[next];
-      if (leaf.is_odd) take(leaf.edges_xor);
-      rest.is_odd = rest.is_odd != leaf.is_odd;
-      rest.edges_xor ^= leaf.edges_xor;
+    while (records_[node].degree == 1 && node != root) {
+      Record& leaf = records_[node];
+      const std::uint32_t id = leaf.edges_xor;
+      const MergedEdge& edge = graph_.edges()[id];
+      node ^= edge.a ^ edge.b;
+      Record& rest = records_[node];
+      if (leaf.is_end) take(id);
+      rest.is_end = rest.is_end != leaf.is_end;
+      rest.edges_xor ^= id;
       --rest.degree;
-      leaf = Tree{};
-      node = next;
+      leaf.degree = 0;
+      leaf.is_end = false;
       ++steps_;
     }
   }
-  for (std::size_t k = 0; k < n_touched_; ++k) {
-    const std::uint32_t node = touched_[k];
-    if (!trees_[node].is_odd) continue;  // all that is left odd are roots
-    take(graph_.boundary_edge(node));
-    trees_[node].is_odd = false;
-  }
+  for (std::size_t k = 0; k < n_touched_; ++k)
+    if (records_[touched_[k]].is_end) take(graph_.boundary_edge(touched_[k]));  // roots: no other is left
   return result;
 }
 
