@@ -2,6 +2,7 @@
 // `spinel predict` and `spinel count_mistakes`: shots in, predictions or their mistakes out, with the flags and defaults
 // that users know from `pymatching`.
 #include "commands.hpp"
+#include "matching_engine.hpp"
 
 #include <unistd.h>
 
@@ -15,7 +16,6 @@
 
 #include <spinel/io/dem.hpp>
 #include <spinel/io/file.hpp>
-#include <spinel/io/graph.hpp>
 #include <spinel/io/shots.hpp>
 
 namespace spinel::cli {
@@ -31,7 +31,8 @@ T value_of(io::Expected<T>&& expected, const std::string& where) {
 
 struct DecodeFlags {
   std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out;
-  bool appended_observables = false, time = false, enable_correlations = false;
+  bool appended_observables = false, time = false;
+  EngineChoice engine;
 };
 
 /// One line on standard error, redrawn in place; silent unless that is a terminal.
@@ -61,20 +62,13 @@ class Progress {
 
 struct Decoding {
   io::DetectorErrorModel model;
-  io::DemMatcher plain;  // one of the two is set up
-  io::OwnedMatcher<CorrelatedMatcher> correlated;
-  bool is_correlated = false;
+  Engine engine;
   io::ShotTable shots;
   std::vector<ObservableFlips> predictions;
   std::vector<double> weights;  // in nats, only if asked for
   double seconds = 0;           // spent decoding
 
-  MatchResult decode(std::size_t shot) {
-    return is_correlated ? correlated.matcher.decode(shots.row(shot)) : plain.matcher.decode(shots.row(shot));
-  }
-  double nats_per_unit() const {
-    return is_correlated ? correlated.matcher.nats_per_unit() : plain.matcher.nats_per_unit();
-  }
+  MatchResult decode(std::size_t shot) { return engine.decode(shots.row(shot)); }
 };
 
 [[noreturn]] void refuse_shot(std::size_t shot) {
@@ -86,9 +80,7 @@ struct Decoding {
 Decoding decode(const DecodeFlags& flags) {
   Decoding run;
   run.model = value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
-  run.is_correlated = flags.enable_correlations;
-  if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), flags.dem + ": ");
-  else run.plain = value_of(io::make_matcher(run.model), flags.dem + ": ");
+  run.engine = Engine(run.model, flags.engine, flags.dem + ": ");
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
                                        value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
@@ -105,7 +97,7 @@ Decoding decode(const DecodeFlags& flags) {
       const MatchResult result = run.decode(shot);
       if (result.outcome != MatchOutcome::matched) refuse_shot(shot);
       run.predictions[shot] = result.observables;
-      if (!run.weights.empty()) run.weights[shot] = static_cast<double>(result.weight) * run.nats_per_unit();
+      if (!run.weights.empty()) run.weights[shot] = static_cast<double>(result.weight) * run.engine.nats_per_unit();
     }
     run.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     progress.at(end);
@@ -197,8 +189,7 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
                    "Every shot's observables follow its detection events");
   command.add_option("--out", flags.out, "Where the result goes, '-' for standard output")->capture_default_str();
   command.add_option("--weights_out", flags.weights_out, "Total weight of each shot's matching, in nats, one a line");
-  command.add_flag("--enable_correlations", flags.enable_correlations,
-                   "Match twice, the second time knowing which errors come together (weights are then conditional)");
+  add_engine_flags(command, flags.engine);
   command.add_flag("--time", flags.time, "Also print the time a shot takes, and its tails");
 }
 
@@ -206,7 +197,7 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
 
 void add_decode_commands(CLI::App& app) {
   static DecodeFlags predict_flags, mistakes_flags;
-  auto* predict_command = app.add_subcommand("predict", "Predict observable flips from detection events by exact matching");
+  auto* predict_command = app.add_subcommand("predict", "Predict observable flips from detection events by matching");
   add_common_flags(*predict_command, predict_flags);
   predict_command->add_option("--out_format", predict_flags.out_format, "Format of the predictions")->capture_default_str();
   predict_command->callback([] { predict(predict_flags); });
