@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
