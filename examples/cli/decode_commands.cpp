@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel predict` and `spinel count_mistakes`: shots in, predictions or their mistakes out, with the flags and defaults
-// that users know from `pymatching`.
-#include "commands.hpp"
+// that users know from `pymatching`; with --weights, a pre-decoder network goes before the matching.
+#include "experiment_flags.hpp"
+#include "network_flags.hpp"
 
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <spinel/io/dem.hpp>
+#include <spinel/io/experiment.hpp>
 #include <spinel/io/file.hpp>
 #include <spinel/io/graph.hpp>
 #include <spinel/io/shots.hpp>
@@ -29,6 +31,8 @@ T value_of(io::Expected<T>&& expected, const std::string& where) {
 }
 
 struct DecodeFlags {
+  ExperimentFlags experiment;
+  NetworkFlags network;
   std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out;
   bool appended_observables = false, time = false, enable_correlations = false;
 };
@@ -68,8 +72,17 @@ struct Decoding {
   std::vector<double> weights;  // in nats, only if asked for
   double seconds = 0;           // spent decoding
 
+  std::unique_ptr<PredecodeEngine> network;     // if any
+  std::vector<std::uint64_t> events, residual;  // of the shot in hand, for the network
+
+  MatchResult match(const std::uint8_t* packed) { return is_correlated ? correlated.matcher.decode(packed) : plain.matcher.decode(packed); }
   MatchResult decode(std::size_t shot) {
-    return is_correlated ? correlated.matcher.decode(shots.row(shot)) : plain.matcher.decode(shots.row(shot));
+    if (!network) return match(shots.row(shot));
+    std::memcpy(events.data(), shots.row(shot), (model.n_detectors + 7) / 8);
+    const bool frame = network->run(events, residual, {});
+    MatchResult result = match(reinterpret_cast<const std::uint8_t*>(residual.data()));
+    result.observables ^= frame ? 1u : 0u;
+    return result;
   }
   double nats_per_unit() const {
     return is_correlated ? correlated.matcher.nats_per_unit() : plain.matcher.nats_per_unit();
@@ -82,21 +95,48 @@ struct Decoding {
                      "without boundary");
 }
 
+/// The model of the file, or of the experiment and its noise where no file is given.
+io::DetectorErrorModel model_of(const DecodeFlags& flags) {
+  if (!flags.dem.empty()) return value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
+  if (!flags.experiment.given())
+    throw CommandError("give --dem FILE, or a memory experiment and its noise (--distance, --rounds, --p, ...)");
+  auto model = io::experiment_model(flags.experiment.experiment(), flags.experiment.noise());
+  if (!model) throw CommandError(std::string("cannot build the detector error model: ") + to_string(model.status));
+  return std::move(model.value);
+}
+
+/// Puts the network before the matching.
+void add_network(const DecodeFlags& flags, Decoding& run) {
+  if (!flags.experiment.given())
+    throw CommandError("--weights needs the memory experiment of the shots: --distance, --rounds, --basis, --orientation");
+  const MemoryExperiment experiment = flags.experiment.experiment();
+  if (static_cast<std::size_t>(experiment.n_detectors()) != run.model.n_detectors || run.model.n_observables != 1)
+    throw CommandError("--weights: the experiment has " + std::to_string(experiment.n_detectors()) +
+                       " detectors and 1 observable, the model of --dem has " + std::to_string(run.model.n_detectors) + " and " +
+                       std::to_string(run.model.n_observables));
+  run.network = flags.network.engine(flags.network.load(), experiment,
+                                     packed_shots(run.shots, run.model.n_detectors, flags.network.calibration_shots));
+  run.events.resize((run.model.n_detectors + 63) / 64);
+  run.residual.resize(run.events.size());
+}
+
 Decoding decode(const DecodeFlags& flags) {
   Decoding run;
-  run.model = value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
+  run.model = model_of(flags);
   run.is_correlated = flags.enable_correlations;
-  if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), flags.dem + ": ");
-  else run.plain = value_of(io::make_matcher(run.model), flags.dem + ": ");
+  const std::string where = flags.dem.empty() ? "the experiment's model: " : flags.dem + ": ";
+  if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), where);
+  else run.plain = value_of(io::make_matcher(run.model), where);
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
                                        value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
                        flags.in + ": ");
+  if (flags.network.given()) add_network(flags, run);
   const std::size_t n = run.shots.n_shots;
   run.predictions.resize(n);
   if (!flags.weights_out.empty()) run.weights.resize(n);
   Progress progress(n);
-  constexpr std::size_t batch = 1024;
+  const std::size_t batch = run.network ? 16 : 1024;
   for (std::size_t begin = 0; begin < n; begin += batch) {
     const std::size_t end = std::min(n, begin + batch);
     const auto start = Clock::now();
@@ -189,7 +229,7 @@ void count_mistakes(const DecodeFlags& flags) {
 }
 
 void add_common_flags(CLI::App& command, DecodeFlags& flags) {
-  command.add_option("--dem", flags.dem, "Detector error model (.dem)")->required();
+  command.add_option("--dem", flags.dem, "Detector error model (.dem); if not given, that of the memory experiment below");
   command.add_option("--in", flags.in, "Detection events, '-' for standard input")->capture_default_str();
   command.add_option("--in_format", flags.in_format, "01, b8, r8, hits, dets or ptb64")->capture_default_str();
   command.add_flag("--in_includes_appended_observables", flags.appended_observables,
@@ -199,6 +239,8 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
   command.add_flag("--enable_correlations", flags.enable_correlations,
                    "Match twice, the second time knowing which errors come together (weights are then conditional)");
   command.add_flag("--time", flags.time, "Also print the time a shot takes, and its tails");
+  flags.experiment.add_to(command, false);
+  flags.network.add_to(command, false);
 }
 
 }  // namespace
