@@ -10,9 +10,12 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include <spinel/decode/residual.hpp>
+#include <spinel/decode/soft_edges.hpp>
 #include <spinel/io/dem.hpp>
 #include <spinel/io/experiment.hpp>
 #include <spinel/io/file.hpp>
@@ -33,7 +36,8 @@ T value_of(io::Expected<T>&& expected, const std::string& where) {
 struct DecodeFlags {
   ExperimentFlags experiment;
   NetworkFlags network;
-  std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out;
+  std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out,
+              decision = "hard";
   bool appended_observables = false, time = false, enable_correlations = false;
 };
 
@@ -76,12 +80,29 @@ struct Decoding {
   std::vector<std::uint64_t> events, residual;  // of the shot in hand, for the network
 
   MatchResult match(const std::uint8_t* packed) { return is_correlated ? correlated.matcher.decode(packed) : plain.matcher.decode(packed); }
+  MemoryExperiment experiment;  // of the network
+  Decision decision = Decision::hard;
+  std::vector<std::byte> soft_memory;
+  SoftEdges soft;
+
   MatchResult decode(std::size_t shot) {
     if (!network) return match(shots.row(shot));
     std::memcpy(events.data(), shots.row(shot), (model.n_detectors + 7) / 8);
-    const bool frame = network->run(events, residual, {});
-    MatchResult result = match(reinterpret_cast<const std::uint8_t*>(residual.data()));
-    result.observables ^= frame ? 1u : 0u;
+    std::function<void(int, const float*)> take_round;
+    if (decision != Decision::hard) take_round = [this](int t, const float* logits) { soft.take_round(t, logits); };
+    ObservableFlips frame = network->run(events, residual, take_round) ? 1 : 0;
+    MatchResult result;
+    if (decision == Decision::hard) {
+      result = match(reinterpret_cast<const std::uint8_t*>(residual.data()));
+    } else {
+      if (decision == Decision::soft_raw) {
+        residual = events;
+        frame = 0;
+      }
+      keep_memory_basis(experiment, residual);
+      result = plain.matcher.decode(reinterpret_cast<const std::uint8_t*>(residual.data()), soft.weights(plain.matcher.graph(), decision));
+    }
+    result.observables ^= frame;
     return result;
   }
   double nats_per_unit() const {
@@ -118,6 +139,18 @@ void add_network(const DecodeFlags& flags, Decoding& run) {
                                      packed_shots(run.shots, run.model.n_detectors, flags.network.calibration_shots));
   run.events.resize((run.model.n_detectors + 63) / 64);
   run.residual.resize(run.events.size());
+  run.experiment = experiment;
+  if (flags.decision == "hard") return;
+  if (run.is_correlated)
+    throw CommandError("--decision " + flags.decision + " gives every edge a weight of its own: it goes without --enable_correlations");
+  run.decision = flags.decision == "soft" ? Decision::soft_residual : Decision::soft_raw;
+  static TensorLayout<MemoryExperiment::max_distance> layout;
+  if (make_tensor_layout(experiment, flags.network.dual, layout) != Status::ok) throw CommandError("--weights: the experiment is refused");
+  const MatchingGraph& graph = run.plain.matcher.graph();
+  run.soft_memory.resize(SoftEdges::memory_needed(graph, layout));
+  const auto soft = SoftEdges::create(graph, layout, run.soft_memory);
+  if (!soft) throw CommandError(std::string("--decision soft: ") + to_string(soft.status));
+  run.soft = *soft;
 }
 
 Decoding decode(const DecodeFlags& flags) {
@@ -131,6 +164,7 @@ Decoding decode(const DecodeFlags& flags) {
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
                                        value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
                        flags.in + ": ");
+  if (flags.decision != "hard" && !flags.network.given()) throw CommandError("--decision " + flags.decision + " needs --weights");
   if (flags.network.given()) add_network(flags, run);
   const std::size_t n = run.shots.n_shots;
   run.predictions.resize(n);
@@ -241,6 +275,11 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
   command.add_flag("--time", flags.time, "Also print the time a shot takes, and its tails");
   flags.experiment.add_to(command, false);
   flags.network.add_to(command, false);
+  command.add_option("--decision", flags.decision,
+                     "How the matching hears of the network: thresholded corrections (hard), or its logits as edge weights (soft; "
+                     "soft_raw matches the events as they came)")
+      ->check(CLI::IsMember({"hard", "soft", "soft_raw"}))
+      ->capture_default_str();
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ class RuntimePredecoder {
   }
 
   const MemoryExperiment& experiment() const noexcept { return layout_.experiment; }
+  const TensorLayout<max_distance>& layout() const noexcept { return layout_; }
 
  private:
   TensorLayout<max_distance> layout_{};
@@ -77,6 +78,12 @@ class Predecoder {
   ObservableFlips run(const Detectors<experiment>& events, Detectors<experiment>& residual) noexcept {
     return predecoder_.run(events.words, residual.words);
   }
+  /// The same; `watch(t, logits)` sees each round's logits [row][column][channel].
+  template <class Watch>
+  ObservableFlips run(const Detectors<experiment>& events, Detectors<experiment>& residual, Watch&& watch) noexcept {
+    return predecoder_.run(events.words, residual.words, watch);
+  }
+  const TensorLayout<experiment.distance>& layout() const noexcept { return predecoder_.layout(); }
 
  private:
   RuntimePredecoder<Engine, experiment.distance> predecoder_{};
