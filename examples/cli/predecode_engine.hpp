@@ -5,6 +5,7 @@
 
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/io/weights_blob.hpp>
+#include <span>
 #include <string>
 
 #include "network_flags.hpp"
