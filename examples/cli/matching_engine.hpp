@@ -49,6 +49,11 @@ class Engine {
   MatchResult decode(const std::uint8_t* events) {
     return std::visit([&](auto& owned) { return owned.matcher.decode(events); }, matcher_);
   }
+  /// The exact matcher of a run-time graph, which takes weights of one shot's own; null where another engine runs.
+  ExactMatcher* exact() {
+    auto* const owned = std::get_if<io::DemMatcher>(&matcher_);
+    return owned == nullptr ? nullptr : &owned->matcher;
+  }
   double nats_per_unit() const {
     return std::visit([](const auto& owned) { return owned.matcher.nats_per_unit(); }, matcher_);
   }

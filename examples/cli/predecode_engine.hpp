@@ -7,28 +7,22 @@
 #include <functional>
 #include <memory>
 #include <span>
+
 #include <spinel/code/experiment.hpp>
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/io/weights_blob.hpp>
+#include <span>
 #include <string>
 
-#include "commands.hpp"
+#include "network_flags.hpp"
 
 namespace spinel::cli {
-
-class PredecodeEngine {
- public:
-  virtual ~PredecodeEngine() = default;
-  /// `watch(t, logits)` sees each round's logits [row][column][channel].
-  virtual bool run(std::span<const std::uint64_t> events, std::span<std::uint64_t> residual,
-                   const std::function<void(int, const float*)>& watch) = 0;
-};
 
 struct PredecodeSettings {
   MemoryExperiment experiment;
   bool dual = false;
   std::string precision;
-  std::vector<std::vector<std::uint64_t>> calibration_shots;  ///< int8 takes its activation ranges from these
+  PackedShots calibration_shots;  ///< int8 takes its activation ranges from these
 };
 
 using PredecodeFactory = std::unique_ptr<PredecodeEngine> (*)(std::span<const std::byte> blob, const PredecodeSettings& settings);

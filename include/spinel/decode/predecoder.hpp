@@ -50,31 +50,41 @@ class RuntimePredecoder {
   }
 
   const MemoryExperiment& experiment() const noexcept { return layout_.experiment; }
+  const TensorLayout<max_distance>& layout() const noexcept { return layout_; }
 
  private:
   TensorLayout<max_distance> layout_{};
   Engine engine_{};
 };
 
-/// The pre-decoder of one experiment, with all its memory inside: `sizeof` is all there will ever be.
+/// The pre-decoder of one experiment, with all its memory inside: `sizeof` is all there will ever be. `network` may ask for
+/// bf16 or int8 arithmetic (`in_precision`); its weights are those of the float32 network.
 template <MemoryExperiment experiment, Network network, Arch A = arch::native>
   requires(RequireValid<experiment>::value)
 class Predecoder {
   static_assert(experiment.distance <= detail::largest_distance, "spinel: the pre-decoder serves distances up to 21");
-  using Engine = Forward<network, A, experiment.distance>;
+  using Engine = Forward<in_precision(network, Precision::fp32), A, experiment.distance, network.precision>;
 
  public:
+  using Weights = typename Engine::Weights;
+
   Predecoder() = default;
   Predecoder(const Predecoder&) = delete;  // the engine points into memory_
   Predecoder& operator=(const Predecoder&) = delete;
 
-  Status set_up(const WeightsView<network>& weights, bool dual = false) noexcept {
+  Status set_up(const Weights& weights, bool dual = false) noexcept {
     return predecoder_.set_up(weights, experiment, dual, memory_);
   }
   /// Corrects one shot: `residual` becomes the events that the matcher must still explain.
   ObservableFlips run(const Detectors<experiment>& events, Detectors<experiment>& residual) noexcept {
     return predecoder_.run(events.words, residual.words);
   }
+  /// The same; `watch(t, logits)` sees each round's logits [row][column][channel].
+  template <class Watch>
+  ObservableFlips run(const Detectors<experiment>& events, Detectors<experiment>& residual, Watch&& watch) noexcept {
+    return predecoder_.run(events.words, residual.words, watch);
+  }
+  const TensorLayout<experiment.distance>& layout() const noexcept { return predecoder_.layout(); }
 
  private:
   RuntimePredecoder<Engine, experiment.distance> predecoder_{};

@@ -63,9 +63,6 @@ SPINEL_ALWAYS_INLINE void with_distance(int distance, Visit&& visit) noexcept {
 
 }  // namespace detail
 
-/// Arithmetic of the hidden layers.
-enum class Precision : std::uint8_t { fp32, bf16, int8 };
-
 /// Runs `network` on instruction set A. `fixed_distance` is the width and height of the volume at compile time, or 0 for any odd
 /// distance from 3 to 21 chosen at set-up. All memory is handed in once. Whatever the precision, the first layer multiplies in
 /// float32 (it has four input channels) and logits are float32.

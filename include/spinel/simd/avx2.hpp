@@ -5,10 +5,10 @@
 #include <spinel/core/config.hpp>
 
 #if defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
-
 #include <cstdint>
 #include <cstring>
+
+#include <spinel/simd/x86.hpp>
 
 namespace spinel::arch {
 

@@ -5,10 +5,10 @@
 #include <spinel/core/config.hpp>
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-#include <immintrin.h>
-
 #include <cstdint>
 #include <cstring>
+
+#include <spinel/simd/x86.hpp>
 
 namespace spinel::arch {
 
