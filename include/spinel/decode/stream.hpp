@@ -90,12 +90,15 @@ class StreamDecoder {
   using Layout = typename Window::Layout;
 
  public:
+  using WindowType = Window;
+  static constexpr StreamExperiment experiment = stream;
   static constexpr std::size_t round_bits = static_cast<std::size_t>(stream.round_bits());
   static constexpr std::size_t round_bytes = (round_bits + 7) / 8;
   static constexpr std::size_t data_bits = static_cast<std::size_t>(stream.n_data());
   static constexpr std::size_t data_bytes = (data_bits + 7) / 8;
   using Round = Bits<round_bits>;
   using Data = Bits<data_bits>;
+  using Boundary = Bits<static_cast<std::size_t>(h)>;  ///< detection events of the memory basis
 
   StreamDecoder() noexcept { reset(); }
   StreamDecoder(const StreamDecoder&) = delete;
@@ -136,22 +139,51 @@ class StreamDecoder {
     return finish(data);
   }
   StreamResult finish(const Data& data) noexcept {
-    if (stopped_ || counters_.rounds < 2) return {Status::bad_argument};
-    stopped_ = true;
     constexpr const auto& code = lattice<stream.memory(2)>;
-    std::int32_t n = collect(Layout::last_layer - n_pending_);
+    Boundary events;
     for (int k = 0; k < h; ++k) {
       bool parity = last_[static_cast<std::size_t>(k + (stream.basis == Basis::X ? 0 : h))];
       for (const auto q : code.check(stream.basis, k).corner)
         if (q != no_qubit) parity ^= data[static_cast<std::size_t>(q)];
-      if (parity) events_[n++] = Layout::id({0, Layout::last_layer, k});
+      if (parity) events.set(static_cast<std::size_t>(k));
     }
-    const WindowAnswer answer = window_.decode(WindowKind::closing, {events_, static_cast<std::size_t>(n)}, [](std::int32_t) {});
-    take(answer);
-    bool measured = false;
+    StreamResult result = finish(events);
     for (int k = 0; k < stream.distance; ++k)
-      measured ^= data[static_cast<std::size_t>(code.logical_qubit(stream.basis, k))];
-    return {Status::ok, flips_, measured};
+      result.measured ^= data[static_cast<std::size_t>(code.logical_qubit(stream.basis, k))];
+    return result;
+  }
+  /// The same from the detection events of the read-out; `measured` stays false.
+  StreamResult finish(const Boundary& events) noexcept {
+    if (stopped_ || counters_.rounds < 2) return {Status::bad_argument};
+    stopped_ = true;
+    std::int32_t n = collect(Layout::last_layer - n_pending_);
+    for_each_set_bit(events.words, [&](std::size_t k) {
+      events_[n++] = Layout::id({0, Layout::last_layer, static_cast<std::int32_t>(k)});
+    });
+    take(window_.decode(WindowKind::closing, {events_, static_cast<std::size_t>(n)}, [](std::int32_t) {}));
+    return {Status::ok, flips_};
+  }
+
+  /// Decodes one whole experiment of `rounds` rounds from its packed detection events (own numbering, Stim's b8): forgets the history,
+  /// pushes the rounds, closes. Errors: bad_shape for a wrong number of bytes, bad_argument for fewer than two rounds.
+  StreamResult decode_b8(std::span<const std::uint8_t> events, int rounds) noexcept {
+    if (rounds < 2) return {Status::bad_argument};
+    if (events.size() != static_cast<std::size_t>((stream.memory(rounds).n_detectors() + 7) / 8)) return {Status::bad_shape};
+    const auto bits = [&](std::int64_t first, int n, auto& out, std::size_t at) {
+      for (int k = 0; k < n; ++k, ++first)
+        if ((events[static_cast<std::size_t>(first) / 8] >> (first % 8)) & 1) out.flip(at + static_cast<std::size_t>(k));
+    };
+    reset({options_.on_fault, 0, options_.max_lost_rounds});
+    Round measured;
+    bits(0, h, measured, stream.basis == Basis::X ? 0 : h);
+    push_round(0, measured);
+    for (int t = 1; t < rounds; ++t) {
+      bits(std::int64_t{h} * (2 * t - 1), 2 * h, measured, 0);
+      push_round(static_cast<std::uint64_t>(t), measured);
+    }
+    Boundary last;
+    bits(boundary_detector_index(stream.memory(rounds), 0), h, last, 0);
+    return finish(last);
   }
 
   /// The observable flips of everything committed so far.

@@ -150,8 +150,11 @@ class LatticeWindow {
   /// Bytes that `set_up` needs, and only during the call.
   static std::size_t scratch_bytes(std::span<const GraphEdge> model) noexcept {
     // No round of the model starts more edges than all do; a window has window() + 1 of them.
-    const std::size_t n = most_edges(model);
-    return Matcher::scratch_bytes(n) + n * sizeof(GraphEdge) + n_model_detectors * sizeof(LatticeSite) + 4 * Arena::alignment;
+    return scratch_bytes_for(most_edges(model));
+  }
+  /// The same for any model of at most `n_edges` edges that are spread evenly over its rounds.
+  static std::size_t scratch_bytes_at_most(std::size_t n_edges) noexcept {
+    return scratch_bytes_for((n_edges / (Models::model_rounds - 2) + 1) * (stream.window() + 1));
   }
 
   /// Builds the models of all windows from the edges of `model_experiment`. Errors: bad_shape (not its detectors), unsupported (not
@@ -235,6 +238,9 @@ class LatticeWindow {
     detail::MarkedDistance flips = 0;
   };
 
+  static std::size_t scratch_bytes_for(std::size_t n) noexcept {
+    return Matcher::scratch_bytes(n) + n * sizeof(GraphEdge) + n_model_detectors * sizeof(LatticeSite) + 4 * Arena::alignment;
+  }
   static std::size_t most_edges(std::span<const GraphEdge> model) noexcept {
     std::size_t of_layer[Models::model_rounds + 1] = {}, most = 0;
     for (const GraphEdge& edge : model) {
