@@ -191,6 +191,8 @@ class StreamDecoder {
   /// Rounds of the history whose flips are committed.
   std::uint64_t committed_rounds() const noexcept { return counters_.rounds - static_cast<std::uint64_t>(n_pending_); }
   std::uint64_t next_round() const noexcept { return next_; }
+  /// Whether the next round, if it is the one due, completes a window.
+  bool next_push_decodes() const noexcept { return n_pending_ + 1 == ring_size; }
   /// Number of the round with which the present history began.
   std::uint64_t first_round() const noexcept { return first_; }
   bool stopped() const noexcept { return stopped_; }
