@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <span>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/experiment_edges.hpp>
 #include <spinel/decode/stream.hpp>
@@ -40,7 +40,7 @@ struct CApi {
     NoiseParameters parameters;
     for (int k = 0; k < NoiseParameters::n_parameters; ++k) parameters[k] = noise[k];
     if (const Status status = parameters.validate(); status != Status::ok) return status;
-    const std::span<std::byte> memory{static_cast<std::byte*>(scratch), scratch_bytes};
+    const Span<std::byte> memory{static_cast<std::byte*>(scratch), scratch_bytes};
     Arena arena(memory);
     const auto edges = Edges::make(CircuitNoise(parameters), arena);
     if (!edges) return edges.status;
@@ -51,7 +51,7 @@ struct CApi {
   }
   static int push_round(Decoder& decoder, std::uint64_t number, const std::uint8_t* measurements, std::size_t n_bytes,
                         spinel_round_report* out) noexcept {
-    const RoundReport report = decoder.push_round(number, std::span(measurements, n_bytes));
+    const RoundReport report = decoder.push_round(number, Span<const std::uint8_t>(measurements, n_bytes));
     if (out != nullptr)
       *out = {report.received, report.expected, report.erased, static_cast<std::int32_t>(report.fault), report.decoded ? 1 : 0};
     return static_cast<int>(report.fault);
@@ -101,11 +101,11 @@ static_assert(NoiseParameters::n_parameters == SPINEL_NOISE_PARAMETERS);
   }                                                                                                                                \
   spinel_result prefix##_finish(prefix##_decoder* decoder, const uint8_t* data_measurements, size_t n_bytes) {                     \
     return spinel::detail::CApi<Decoder>::result_of(                                                                               \
-        reinterpret_cast<Decoder*>(decoder)->finish(std::span(data_measurements, n_bytes)));                                       \
+        reinterpret_cast<Decoder*>(decoder)->finish(spinel::Span<const uint8_t>(data_measurements, n_bytes)));                                       \
   }                                                                                                                                \
   spinel_result prefix##_decode_b8(prefix##_decoder* decoder, const uint8_t* events, size_t n_bytes, int rounds) {                 \
     return spinel::detail::CApi<Decoder>::result_of(                                                                               \
-        reinterpret_cast<Decoder*>(decoder)->decode_b8(std::span(events, n_bytes), rounds));                                       \
+        reinterpret_cast<Decoder*>(decoder)->decode_b8(spinel::Span<const uint8_t>(events, n_bytes), rounds));                                       \
   }                                                                                                                                \
   }                                                                                                                                \
   static_assert(true)

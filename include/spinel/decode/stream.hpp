@@ -7,10 +7,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <spinel/code/detectors.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/stream_window.hpp>
 
@@ -118,7 +118,7 @@ class StreamDecoder {
 
   /// Takes a round as packed bits (X checks, then Z checks, least significant bit first; stray bits of the last byte are ignored).
   /// Decodes a window where one is complete.
-  RoundReport push_round(std::uint64_t number, std::span<const std::uint8_t> measurements) noexcept {
+  RoundReport push_round(std::uint64_t number, Span<const std::uint8_t> measurements) noexcept {
     if (SPINEL_UNLIKELY(measurements.size() != round_bytes)) return push_wrong_width(number);
     Round round;
     round.load_b8(measurements.data());
@@ -132,7 +132,7 @@ class StreamDecoder {
   }
 
   /// Takes the final read-out of the data qubits, row by row, closes the history and decodes what is left of it.
-  StreamResult finish(std::span<const std::uint8_t> data_measurements) noexcept {
+  StreamResult finish(Span<const std::uint8_t> data_measurements) noexcept {
     if (data_measurements.size() != data_bytes) return {Status::bad_shape};
     Data data;
     data.load_b8(data_measurements.data());
@@ -166,7 +166,7 @@ class StreamDecoder {
 
   /// Decodes one whole experiment of `rounds` rounds from its packed detection events (own numbering, Stim's b8): forgets the history,
   /// pushes the rounds, closes. Errors: bad_shape for a wrong number of bytes, bad_argument for fewer than two rounds.
-  StreamResult decode_b8(std::span<const std::uint8_t> events, int rounds) noexcept {
+  StreamResult decode_b8(Span<const std::uint8_t> events, int rounds) noexcept {
     if (rounds < 2) return {Status::bad_argument};
     if (events.size() != static_cast<std::size_t>((stream.memory(rounds).n_detectors() + 7) / 8)) return {Status::bad_shape};
     const auto bits = [&](std::int64_t first, int n, auto& out, std::size_t at) {

@@ -7,9 +7,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <spinel/code/experiment.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_matcher.hpp>
@@ -76,7 +76,7 @@ struct WindowModels {
   }
   /// Calls `visit(edge)` for the edges of one kind of window; `sites` places the model's detectors.
   template <class Visit>
-  static void for_edges(WindowKind kind, std::span<const GraphEdge> model, const LatticeSite* sites, Visit&& visit) noexcept {
+  static void for_edges(WindowKind kind, Span<const GraphEdge> model, const LatticeSite* sites, Visit&& visit) noexcept {
     for (int layer = 1; layer <= last_layer; ++layer) {
       const int round = source_round(kind, layer);
       if (round < 0) continue;
@@ -102,7 +102,7 @@ struct WindowModels {
   }
   /// bad_shape: not the detectors of model_experiment; unsupported: an edge over more than one round, or rounds in the
   /// middle that differ.
-  static Status check(std::span<const GraphEdge> model, const LatticeSite* sites) noexcept {
+  static Status check(Span<const GraphEdge> model, const LatticeSite* sites) noexcept {
     double weight_of_round[model_rounds + 1] = {};
     for (const GraphEdge& edge : model) {
       std::int32_t low = model_rounds, high = 0;
@@ -148,7 +148,7 @@ class LatticeWindow {
   static constexpr int first_buffer_layer = first_layer + stream.commit;
 
   /// Bytes that `set_up` needs, and only during the call.
-  static std::size_t scratch_bytes(std::span<const GraphEdge> model) noexcept {
+  static std::size_t scratch_bytes(Span<const GraphEdge> model) noexcept {
     // No round of the model starts more edges than all do; a window has window() + 1 of them.
     return scratch_bytes_for(most_edges(model));
   }
@@ -159,7 +159,7 @@ class LatticeWindow {
 
   /// Builds the models of all windows from the edges of `model_experiment`. Errors: bad_shape (not its detectors), unsupported (not
   /// periodic in time, or LatticeMatcher's), out_of_capacity (scratch), and MatchingGraph's.
-  Status set_up(std::span<const GraphEdge> model, std::span<std::byte> scratch) noexcept {
+  Status set_up(Span<const GraphEdge> model, Span<std::byte> scratch) noexcept {
     if (scratch.empty()) return Status::out_of_capacity;
     Arena arena(scratch);
     const auto sites = arena.take<LatticeSite>(n_model_detectors);
@@ -186,7 +186,7 @@ class LatticeWindow {
   /// Decodes a window: `events` are ids of `Layout` in ascending order of layers, each once. Unless closing, `toggle(id)` is called
   /// for every place of the buffer whose event the committed paths explain or leave behind.
   template <class Toggle>
-  WindowAnswer decode(WindowKind kind, std::span<const std::int32_t> events, Toggle&& toggle) noexcept {
+  WindowAnswer decode(WindowKind kind, Span<const std::int32_t> events, Toggle&& toggle) noexcept {
     const int model = static_cast<int>(kind);
     detail::MarkedDistance flips = 0;
     WindowAnswer answer;
@@ -241,7 +241,7 @@ class LatticeWindow {
   static std::size_t scratch_bytes_for(std::size_t n) noexcept {
     return Matcher::scratch_bytes(n) + n * sizeof(GraphEdge) + n_model_detectors * sizeof(LatticeSite) + 4 * Arena::alignment;
   }
-  static std::size_t most_edges(std::span<const GraphEdge> model) noexcept {
+  static std::size_t most_edges(Span<const GraphEdge> model) noexcept {
     std::size_t of_layer[Models::model_rounds + 1] = {}, most = 0;
     for (const GraphEdge& edge : model) {
       // The lower end's layer by the order of own numbering; out-of-range indices are reported by set_up.
@@ -298,7 +298,7 @@ class LatticeWindow {
     const auto& tables = matcher_.tables(model);
     const auto edges_at = [&](std::int32_t id) {
       const int row = Layout::edge_row(Layout::site(id));
-      return std::span(tables.edges[row], tables.degree[row]);
+      return Span<const detail::LatticeEdge>(tables.edges[row], tables.degree[row]);
     };
     // Most crossings are a single edge.
     for (const detail::LatticeEdge& edge : edges_at(crossing.from))

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/core/bits.hpp>
 #include <spinel/noise/fault.hpp>
 
