@@ -2,6 +2,7 @@
 // The loop behind stream_run.hpp, a template over the stream.
 #pragma once
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>

@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+
 #include <spinel/code/experiment.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
