@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every macro of the library. No other header defines one (SPINEL_DEFINE_C_API in decode/c_api.hpp excepted).
+// Every macro of the library. No other header defines one (those of the C interface in decode/c_api excepted).
 #pragma once
 
 #define SPINEL_VERSION_MAJOR 0

@@ -23,7 +23,8 @@
 namespace spinel {
 
 /// Concept `Matcher`, for `experiment` in the numbering given at set-up. Default-constructed it decodes nothing: call `set_up`.
-template <MemoryExperiment experiment, class BitOps = NativeBits>
+/// Several models of the same lattice (a stream's windows) may share one object and its working memory: `n_models`.
+template <MemoryExperiment experiment, class BitOps = NativeBits, int n_models = 1>
 class LatticeMatcher {
   using Layout = LatticeLayout<experiment>;
   using Tables = detail::LatticeTables<experiment>;
@@ -32,6 +33,9 @@ class LatticeMatcher {
   using Index = typename Layout::Index;
 
  public:
+  using Places = Layout;  ///< arithmetic of the ids that `match_places` takes
+  static constexpr int boundary_mate = -1;
+
   LatticeMatcher() noexcept = default;
   LatticeMatcher(const LatticeMatcher&) = delete;
   LatticeMatcher& operator=(const LatticeMatcher&) = delete;
@@ -47,8 +51,9 @@ class LatticeMatcher {
   /// of ExactMatcher. Errors: bad_shape (not the experiment's detectors), unsupported (the model is not this lattice with
   /// this numbering: use ExactMatcher), out_of_capacity (scratch, or too many kinds of neighborhoods), and MatchingGraph's.
   Status set_up(Span<const GraphEdge> edges, Span<std::byte> scratch_memory,
-                DetectorNumbering numbering = DetectorNumbering::own) noexcept {
-    is_set_up_ = false;
+                DetectorNumbering numbering = DetectorNumbering::own, int model = 0) noexcept {
+    Tables& tables = tables_[model];
+    is_set_up_[model] = false;
     Arena arena(scratch_memory);
     Scratch scratch;
     scratch.lay_out(edges.size(), arena);
@@ -57,23 +62,24 @@ class LatticeMatcher {
     LatticeSite* sites = scratch.sites.data();
     if (numbering == DetectorNumbering::own) place_own_detectors<experiment>(sites);
     else place_stim_detectors<experiment>(sites);
-    const Status status = scratch.builder[0].build(scratch.graph, sites, tables_, search_);
+    const Status status = scratch.builder[0].build(scratch.graph, sites, tables, search_);
     if (status != Status::ok) return status;
-    for (auto& word : never_fires_) word = 0;
+    if (model == 0)
+      for (auto& word : never_fires_) word = 0;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
       id_of_[k] = Layout::id(sites[k]);
-      tables_.near_of[id_of_[k]] = tables_.row(id_of_[k]).near;
-      if (Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
+      tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
+      if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
-    nats_per_unit_ = scratch.graph.nats_per_unit();
-    is_set_up_ = true;
+    nats_per_unit_[model] = scratch.graph.nats_per_unit();
+    is_set_up_[model] = true;
     return Status::ok;
   }
 
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
   /// read of the bits). Before a successful `set_up`: no flips, outcome no_perfect_matching.
   MatchResult decode(const std::uint8_t* events) noexcept {
-    if (SPINEL_UNLIKELY(!is_set_up_)) return {0, 0, MatchOutcome::no_perfect_matching};
+    if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
     if (!match(events)) {
       tree_.end();
       return {0, 0, MatchOutcome::no_perfect_matching};
@@ -92,7 +98,7 @@ class LatticeMatcher {
     bool proves_optimality() const noexcept { return primal == result.weight && flips == result.observables; }
   };
   Certified decode_certified(const std::uint8_t* events) noexcept {
-    if (!is_set_up_ || !match(events)) {
+    if (!is_set_up_[0] || !match(events)) {
       tree_.end();
       return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     }
@@ -108,11 +114,45 @@ class LatticeMatcher {
     return certified;
   }
 
+  /// Matches the events at `ids[0..n)` (distinct, `Layout::id` of places that exist, n <= n_detectors()) under `model` and calls
+  /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
+  /// observable flip of the path in its lowest bit. An event that no mechanism of the model fires is left out; returns how many.
+  template <class Visit>
+  int match_places(int model, const std::int32_t* ids, int n, Visit&& visit) noexcept {
+    const Tables& tables = tables_[model];
+    if (SPINEL_UNLIKELY(!is_set_up_[model])) return n;
+    tree_.begin();
+    int n_read = 0;
+    for (int k = 0; k < n; ++k) {
+      const std::int32_t id = ids[k];
+      if (SPINEL_UNLIKELY(tables.boundary[id] == Tables::no_limit)) continue;
+      given_[n_read] = static_cast<Index>(k);
+      tree_.ids[n_read] = id;
+      tree_.event_at[id] = static_cast<Index>(n_read++);
+      const auto at = static_cast<std::uint32_t>(id);
+      tree_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+    }
+    tree_.n_events = n_read;
+    match_events(tables);
+    if (tree_.has_blossoms()) tree_.resolve_blossoms();
+    for (int k = 0; k < n_read; ++k) {
+      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
+    }
+    tree_.end();
+    return n - n_read;
+  }
+  /// For walking paths: distances from a place to all places nearer than `limit`, as `visit(id, distance with flip)`.
+  template <class Visit>
+  void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
+    search_.from(tables_[model], id, limit, visit);
+  }
+
   static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(Layout::n_detectors); }
-  double nats_per_unit() const noexcept { return nats_per_unit_; }
+  double nats_per_unit(int model = 0) const noexcept { return nats_per_unit_[model]; }
   /// Bytes of tables that decoding may read, of those that the object holds.
-  std::size_t table_bytes() const noexcept { return tables_.bytes(); }
-  const Tables& tables() const noexcept { return tables_; }
+  std::size_t table_bytes(int model = 0) const noexcept { return tables_[model].bytes(); }
+  const Tables& tables(int model = 0) const noexcept { return tables_[model]; }
 
  private:
   struct Scratch {
@@ -130,22 +170,25 @@ class LatticeMatcher {
   bool match(const std::uint8_t* events) noexcept {
     tree_.begin();
     if (!read(events)) return false;
-    look_for_nearest();
-    int n = pair_nearest();
+    match_events(tables_[0]);
+    return true;
+  }
+  void match_events(const Tables& tables) noexcept {
+    look_for_nearest(tables);
+    const int n = pair_nearest();
     // Small trees first: most are, and what they settle spares the others work.
     constexpr int small_tree = 3, any_tree = 1 << 30;
     int n_left = 0;
     for (int k = 0; k < n; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables_, search_, leaf, small_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables, search_, leaf, small_tree);
       unpaired_[n_left] = leaf;
       n_left += tree_.top_of(leaf).match.v == Tree::unmatched;
     }
     for (int k = 0; k < n_left; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables_, search_, leaf, any_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables, search_, leaf, any_tree);
     }
-    return true;
   }
 
   bool read(const std::uint8_t* events) noexcept {
@@ -181,18 +224,18 @@ class LatticeMatcher {
 
   /// Gives every event half the way to its nearest, at most its way to the boundary and half of what the near table sees:
   /// feasible for every pair. Branch-free, because it is as good as random which of the three it is.
-  void look_for_nearest() noexcept {
+  void look_for_nearest(const Tables& tables) noexcept {
     constexpr int stride = Layout::n_positions;
     std::int64_t total = 0;
     for (int k = 0; k < tree_.n_events; ++k) {
       const int id = tree_.ids[k];
-      const detail::NearTable& near = tables_.near[tables_.near_of[id]];
+      const detail::NearTable& near = tables.near[tables.near_of[id]];
       const int from = id - detail::window_reach;
       const std::uint64_t slots = BitOps::extract(tree_.read(from - stride), near.mask[0]) |
                                   BitOps::extract(tree_.read(from), near.mask[1]) << near.first_slot[1] |
                                   BitOps::extract(tree_.read(from + stride), near.mask[2]) << near.first_slot[2];
       const unsigned rank = BitOps::least_rank(static_cast<std::uint32_t>(slots), near.rank);
-      const detail::MarkedDistance nearest = near.distance[rank], boundary = tables_.boundary[id];
+      const detail::MarkedDistance nearest = near.distance[rank], boundary = tables.boundary[id];
       const std::int32_t half = detail::distance_of(nearest) >> 1, way_out = detail::distance_of(boundary);
       const std::int32_t out = (way_out - half - 1) >> 31;  // all ones where the boundary is at most as far
       auto& item = tree_.item(static_cast<Index>(k));
@@ -243,15 +286,16 @@ class LatticeMatcher {
   }
 
   // == Permanent: fixed at set-up ==
-  Tables tables_;
+  Tables tables_[n_models];
   std::int32_t id_of_[Layout::n_detectors];
   std::uint64_t never_fires_[(n_detectors() + 63) / 64] = {};
-  double nats_per_unit_ = 1;
-  bool is_set_up_ = false;
+  double nats_per_unit_[n_models] = {};
+  bool is_set_up_[n_models] = {};
   // == Per shot ==
   Tree tree_;
   std::int32_t nearest_[Layout::n_detectors + 1];
   Index unpaired_[Layout::n_detectors + 1];
+  Index given_[Layout::n_detectors + 1];
   detail::LatticeSearch<experiment> search_;
 };
 
