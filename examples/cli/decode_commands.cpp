@@ -17,6 +17,8 @@
 #include <spinel/io/graph.hpp>
 #include <spinel/io/shots.hpp>
 
+#include "lattice_engine.hpp"
+
 namespace spinel::cli {
 namespace {
 
@@ -29,7 +31,7 @@ T value_of(io::Expected<T>&& expected, const std::string& where) {
 }
 
 struct DecodeFlags {
-  std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out;
+  std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out, engine = "auto";
   bool appended_observables = false, time = false, enable_correlations = false;
 };
 
@@ -60,18 +62,22 @@ class Progress {
 
 struct Decoding {
   io::DetectorErrorModel model;
-  io::DemMatcher plain;  // one of the two is set up
+  std::unique_ptr<LatticeEngine> lattice;  // one of the three is set up
+  io::DemMatcher plain;
   io::OwnedMatcher<CorrelatedMatcher> correlated;
   bool is_correlated = false;
+  std::string engine;  // which one, and why
   io::ShotTable shots;
   std::vector<ObservableFlips> predictions;
   std::vector<double> weights;  // in nats, only if asked for
   double seconds = 0;           // spent decoding
 
   MatchResult decode(std::size_t shot) {
+    if (lattice) return lattice->decode(shots.row(shot));
     return is_correlated ? correlated.matcher.decode(shots.row(shot)) : plain.matcher.decode(shots.row(shot));
   }
   double nats_per_unit() const {
+    if (lattice) return lattice->nats_per_unit();
     return is_correlated ? correlated.matcher.nats_per_unit() : plain.matcher.nats_per_unit();
   }
 };
@@ -82,12 +88,28 @@ struct Decoding {
                      "without boundary");
 }
 
+/// Sets up the engine that the flags ask for, the fastest that fits where they leave it open, and says which it is.
+void choose_engine(const DecodeFlags& flags, Decoding& run) {
+  run.is_correlated = flags.enable_correlations;
+  std::string about = "asked for by --engine";
+  if (flags.engine != "general" && run.is_correlated) {
+    about = "the lattice engine does not match twice";
+  } else if (flags.engine != "general") {
+    const auto edges = value_of(io::graph_edges(run.model), flags.dem + ": ");
+    run.lattice = find_lattice_engine(edges.edges, run.model.n_detectors, run.model.n_observables, about);
+  }
+  if (!run.lattice && flags.engine == "lattice") throw CommandError("--engine lattice: " + flags.dem + ": " + about);
+  run.engine = (run.lattice ? "engine: lattice (" : "engine: general (") + about + ")\n";
+  std::fputs(run.engine.c_str(), stderr);
+  if (run.lattice) return;
+  if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), flags.dem + ": ");
+  else run.plain = value_of(io::make_matcher(run.model), flags.dem + ": ");
+}
+
 Decoding decode(const DecodeFlags& flags) {
   Decoding run;
   run.model = value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
-  run.is_correlated = flags.enable_correlations;
-  if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), flags.dem + ": ");
-  else run.plain = value_of(io::make_matcher(run.model), flags.dem + ": ");
+  choose_engine(flags, run);
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
                                        value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
@@ -126,7 +148,7 @@ void write_weights(const DecodeFlags& flags, const Decoding& run) {
 /// Decodes every shot once more with a clock around each, and prints the mean of the first pass and these tails.
 std::string timing_text(Decoding& run) {
   const std::size_t n = run.shots.n_shots;
-  if (n == 0) return "0 us/shot\n";
+  if (n == 0) return run.engine + "0 us/shot\n";
   std::vector<double> us(n);
   for (std::size_t shot = 0; shot < n; ++shot) {
     const auto start = Clock::now();
@@ -141,7 +163,7 @@ std::string timing_text(Decoding& run) {
   char text[200];
   std::snprintf(text, sizeof text, "%.4g us/shot\nsingle shot: p50 %.4g us, p99 %.4g us, p99.9 %.4g us, max %.4g us\n",
                 1e6 * run.seconds / static_cast<double>(n), quantile(0.5), quantile(0.99), quantile(0.999), us.back());
-  return text;
+  return run.engine + text;
 }
 
 void predict(const DecodeFlags& flags) {
@@ -196,6 +218,11 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
                    "Every shot's observables follow its detection events");
   command.add_option("--out", flags.out, "Where the result goes, '-' for standard output")->capture_default_str();
   command.add_option("--weights_out", flags.weights_out, "Total weight of each shot's matching, in nats, one a line");
+  command.add_option("--engine", flags.engine,
+                     "lattice: compiled for memory experiments of one distance; general: any graph; auto: lattice where the "
+                     "model is a known experiment, which is said on standard error")
+      ->check(CLI::IsMember({"auto", "lattice", "general"}))
+      ->capture_default_str();
   command.add_flag("--enable_correlations", flags.enable_correlations,
                    "Match twice, the second time knowing which errors come together (weights are then conditional)");
   command.add_flag("--time", flags.time, "Also print the time a shot takes, and its tails");

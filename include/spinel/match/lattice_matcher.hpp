@@ -21,46 +21,70 @@
 
 namespace spinel {
 
-/// Concept `Matcher`, for `experiment` in the numbering given at set-up. Default-constructed it decodes nothing: call `set_up`.
-template <MemoryExperiment experiment, class BitOps = NativeBits>
-class LatticeMatcher {
-  using Layout = LatticeLayout<experiment>;
-  using Tables = detail::LatticeTables<experiment>;
-  using Tree = detail::LatticeTree<experiment, BitOps>;
-  using Builder = detail::LatticeTableBuilder<experiment>;
-  using Index = typename Layout::Index;
+/// Concept `Matcher` for memory experiments of one distance and any number of rounds, in memory from the caller.
+/// `Index` limits the rounds: LatticeLayout::max_rounds_of. Default-constructed it decodes nothing: call `set_up`.
+template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>>
+class AnyRoundsLatticeMatcher {
+  using Layout = Layout_;
+  using Sizes = LatticeSizes<Layout>;
+  using Tables = detail::LatticeTables<Layout>;
+  using Tree = detail::LatticeTree<Layout, Index_, BitOps>;
+  using Search = detail::LatticeSearch<Layout>;
+  using Builder = detail::LatticeTableBuilder<Layout>;
+  using Index = Index_;
 
  public:
-  LatticeMatcher() noexcept = default;
-  LatticeMatcher(const LatticeMatcher&) = delete;
-  LatticeMatcher& operator=(const LatticeMatcher&) = delete;
+  AnyRoundsLatticeMatcher() noexcept = default;
+  AnyRoundsLatticeMatcher(const AnyRoundsLatticeMatcher&) = delete;
+  AnyRoundsLatticeMatcher& operator=(const AnyRoundsLatticeMatcher&) = delete;
 
+  static constexpr int max_rounds() noexcept { return Layout::template max_rounds_of<Index>(); }
+  /// Bytes that the matcher lives in beside the object itself.
+  static std::size_t memory_bytes(int rounds, const LatticeCapacity& capacity) noexcept {
+    if constexpr (Layout::is_fixed) {
+      return 0;
+    } else {
+      Arena counter;
+      AnyRoundsLatticeMatcher sized;
+      sized.lay_out(Layout(rounds), capacity, counter);
+      return counter.used() + Arena::alignment;
+    }
+  }
   /// Bytes that `set_up` needs for a model with this many edges, and only during the call.
-  static std::size_t scratch_bytes(std::size_t n_edges) noexcept {
+  static std::size_t scratch_bytes(int rounds, const LatticeCapacity& capacity, std::size_t n_edges) noexcept {
     Arena counter;
-    Scratch{}.lay_out(n_edges, counter);
+    Scratch{}.lay_out(Layout(rounds), capacity, n_edges, counter);
     return counter.used() + Arena::alignment;
   }
 
   /// Builds the tables for the unrolled model `edges`; weights become fixed point as MatchingGraph says, so totals equal those
   /// of ExactMatcher. Errors: bad_shape (not the experiment's detectors), unsupported (the model is not this lattice with
-  /// this numbering: use ExactMatcher), out_of_capacity (scratch, or too many kinds of neighborhoods), and MatchingGraph's.
-  Status set_up(std::span<const GraphEdge> edges, std::span<std::byte> scratch_memory,
-                DetectorNumbering numbering = DetectorNumbering::own) noexcept {
+  /// this numbering: use ExactMatcher), out_of_capacity (memory, or too many kinds of neighborhoods), bad_argument (another
+  /// distance, too many rounds), and MatchingGraph's.
+  Status set_up(const MemoryExperiment& experiment, std::span<const GraphEdge> edges, std::span<std::byte> memory,
+                std::span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own,
+                const LatticeCapacity& capacity = LatticeCapacity::uniform(d)) noexcept {
     is_set_up_ = false;
-    Arena arena(scratch_memory);
+    if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
+      return Status::bad_argument;
+    const Layout layout(experiment.rounds);
+    Arena arena(scratch_memory), own(memory);
     Scratch scratch;
-    scratch.lay_out(edges.size(), arena);
+    scratch.lay_out(layout, capacity, edges.size(), arena);
+    lay_out(layout, capacity, own);
     if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
+    if (!Layout::is_fixed && (own.overflowed() || memory.empty())) return Status::out_of_capacity;
     if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
     LatticeSite* sites = scratch.sites.data();
-    if (numbering == DetectorNumbering::own) place_own_detectors<experiment>(sites);
-    else place_stim_detectors<experiment>(sites);
+    if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
+    else place_stim_detectors(experiment, sites);
+    tree_.clear(layout);
+    search_.clear(layout);
     const Status status = scratch.builder[0].build(scratch.graph, sites, tables_, search_);
     if (status != Status::ok) return status;
-    for (auto& word : never_fires_) word = 0;
+    for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
-      id_of_[k] = Layout::id(sites[k]);
+      id_of_[k] = layout.id(sites[k]);
       tables_.near_of[id_of_[k]] = tables_.row(id_of_[k]).near;
       if (Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
@@ -107,7 +131,7 @@ class LatticeMatcher {
     return certified;
   }
 
-  static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(Layout::n_detectors); }
+  std::size_t n_detectors() const noexcept { return static_cast<std::size_t>(tables_.layout.n_detectors()); }
   double nats_per_unit() const noexcept { return nats_per_unit_; }
   /// Bytes of tables that decoding may read, of those that the object holds.
   std::size_t table_bytes() const noexcept { return tables_.bytes(); }
@@ -118,12 +142,24 @@ class LatticeMatcher {
     MatchingGraph graph;
     std::span<LatticeSite> sites;
     std::span<Builder> builder;
-    void lay_out(std::size_t n_edges, Arena& arena) noexcept {
-      graph.lay_out(n_detectors(), n_edges, arena);
-      sites = arena.take<LatticeSite>(n_detectors());
+    void lay_out(const Layout& layout, const LatticeCapacity& capacity, std::size_t n_edges, Arena& arena) noexcept {
+      const auto n = static_cast<std::size_t>(layout.n_detectors());
+      graph.lay_out(n, n_edges, arena);
+      sites = arena.take<LatticeSite>(n);
       builder = arena.take<Builder>(1);
+      Builder::lay_out(builder.data(), capacity, arena);
     }
   };
+  constexpr void lay_out(const Layout& layout, const LatticeCapacity& capacity, Arena& arena) noexcept {
+    const auto n = static_cast<std::size_t>(layout.n_detectors());
+    tables_.lay_out(layout, capacity, arena);
+    tree_.lay_out(layout, arena);
+    search_.lay_out(layout, arena);
+    id_of_.lay_out(n, arena);
+    never_fires_.lay_out((n + 63) / 64, arena);
+    nearest_.lay_out(n + 1, arena);
+    unpaired_.lay_out(n + 1, arena);
+  }
 
   /// False where an event cannot be explained at all.
   bool match(const std::uint8_t* events) noexcept {
@@ -148,7 +184,7 @@ class LatticeMatcher {
   }
 
   bool read(const std::uint8_t* events) noexcept {
-    constexpr std::size_t n_bytes = (n_detectors() + 7) / 8;
+    const std::size_t n_detectors = this->n_detectors(), n_bytes = (n_detectors + 7) / 8;
     int n = 0;
     std::uint64_t impossible = 0;
     const auto take = [&](std::uint64_t word, std::size_t first) {
@@ -166,12 +202,12 @@ class LatticeMatcher {
       for (; byte + 8 <= n_bytes; byte += 8) {
         std::uint64_t word;
         std::memcpy(&word, events + byte, 8);
-        if (8 * byte + 64 > n_detectors()) word &= (std::uint64_t{1} << (n_detectors() - 8 * byte)) - 1;
+        if (8 * byte + 64 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
         take(word, 8 * byte);
       }
     for (; byte < n_bytes; ++byte) {
       std::uint64_t word = events[byte];
-      if (8 * byte + 8 > n_detectors()) word &= (std::uint64_t{1} << (n_detectors() - 8 * byte)) - 1;
+      if (8 * byte + 8 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
       take(word, 8 * byte);
     }
     tree_.n_events = n;
@@ -209,7 +245,7 @@ class LatticeMatcher {
   int pair_nearest() noexcept {
     int n_left = 0;
     detail::MarkedDistance flips = 0;
-    nearest_[Layout::n_detectors] = -1;
+    nearest_[n_detectors()] = -1;
     for (int k = 0; k < tree_.n_events; ++k) {
       const int other = tree_.event_at[nearest_[k]];
       const int mutual = -static_cast<int>(nearest_[other] == tree_.ids[k]);
@@ -243,15 +279,47 @@ class LatticeMatcher {
 
   // == Permanent: fixed at set-up ==
   Tables tables_;
-  std::int32_t id_of_[Layout::n_detectors];
-  std::uint64_t never_fires_[(n_detectors() + 63) / 64] = {};
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors)> id_of_;
+  LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_;
   double nats_per_unit_ = 1;
   bool is_set_up_ = false;
   // == Per shot ==
   Tree tree_;
-  std::int32_t nearest_[Layout::n_detectors + 1];
-  Index unpaired_[Layout::n_detectors + 1];
-  detail::LatticeSearch<experiment> search_;
+  Search search_;
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> nearest_;
+  LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> unpaired_;
+};
+
+/// The same for one experiment, with its memory inside: `sizeof` is all that it will ever use.
+template <MemoryExperiment experiment, class BitOps = NativeBits>
+class LatticeMatcher {
+  static_assert(RequireValid<experiment>::value);
+  using Layout = LatticeLayout<experiment.distance, experiment.rounds>;
+  using Engine = AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps, Layout>;
+  static constexpr LatticeCapacity capacity = LatticeSizes<Layout>::capacity;
+
+ public:
+  LatticeMatcher() noexcept = default;
+  LatticeMatcher(const LatticeMatcher&) = delete;
+  LatticeMatcher& operator=(const LatticeMatcher&) = delete;
+
+  static std::size_t scratch_bytes(std::size_t n_edges) noexcept {
+    return Engine::scratch_bytes(experiment.rounds, capacity, n_edges);
+  }
+  /// As AnyRoundsLatticeMatcher::set_up.
+  Status set_up(std::span<const GraphEdge> edges, std::span<std::byte> scratch_memory,
+                DetectorNumbering numbering = DetectorNumbering::own) noexcept {
+    return engine_.set_up(experiment, edges, {}, scratch_memory, numbering, capacity);
+  }
+  MatchResult decode(const std::uint8_t* events) noexcept { return engine_.decode(events); }
+  auto decode_certified(const std::uint8_t* events) noexcept { return engine_.decode_certified(events); }
+  static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(experiment.n_detectors()); }
+  double nats_per_unit() const noexcept { return engine_.nats_per_unit(); }
+  std::size_t table_bytes() const noexcept { return engine_.table_bytes(); }
+  const auto& tables() const noexcept { return engine_.tables(); }
+
+ private:
+  Engine engine_;
 };
 
 }  // namespace spinel

@@ -16,16 +16,17 @@
 namespace spinel::detail {
 
 /// State of one shot. Items [0, n_detectors) are events (leaves), those above are blossoms.
-template <MemoryExperiment experiment, class BitOps>
+template <class Layout_, class Index_, class BitOps>
 class LatticeTree {
  public:
-  using Layout = LatticeLayout<experiment>;
-  using Tables = LatticeTables<experiment>;
-  using Index = typename Layout::Index;
+  using Layout = Layout_;
+  using Sizes = LatticeSizes<Layout>;
+  using Tables = LatticeTables<Layout>;
+  using Search = LatticeSearch<Layout>;
+  using Index = Index_;
   static constexpr Index unmatched = -1;
   static constexpr Index to_boundary = -2;
   static constexpr Index explore_further = -3;
-  static constexpr int n_leaves_max = Layout::n_detectors;
 
   enum class Label : std::int8_t { outside, plus, minus };
 
@@ -49,16 +50,48 @@ class LatticeTree {
     bool touched = false;
   };
 
-  LatticeTree() noexcept {
-    for (auto& word : bits) word = 0;
-    for (auto& event : event_at) event = 0;
-    event_at[0] = static_cast<Index>(n_leaves_max);
-    for (int k = 0; k < n_items; ++k) restore(static_cast<Index>(k));
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n_leaves = static_cast<std::size_t>(layout.n_detectors()), n_items = static_cast<std::size_t>(layout.n_items());
+    const auto n_blossoms = static_cast<std::size_t>(layout.n_blossoms());
+    n_leaves_ = layout.n_detectors();
+    bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
+    event_at.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
+    ids.lay_out(n_leaves + 1, arena);
+    items_.lay_out(n_items, arena);
+    lists_.lay_out(n_leaves + 1, arena);
+    time_.lay_out(n_leaves, arena);
+    next_.lay_out(n_leaves, arena);
+    plus_.lay_out(n_items, arena);
+    minus_.lay_out(n_items, arena);
+    touched_.lay_out(n_leaves, arena);
+    candidates_.lay_out(n_candidates_max(n_leaves), arena);
+    ring_next_.lay_out(n_items, arena);
+    ring_link_.lay_out(n_items, arena);
+    next_leaf_.lay_out(n_leaves, arena);
+    first_leaf_.lay_out(n_blossoms, arena);
+    last_leaf_.lay_out(n_blossoms, arena);
+    leaf_count_.lay_out(n_blossoms, arena);
+    free_blossoms_.lay_out(n_blossoms, arena);
+    for (int side = 0; side < 2; ++side) {
+      climbed_[side].lay_out(n_items, arena);
+      climbed_link_[side].lay_out(n_items, arena);
+    }
+  }
+  /// After laying out in real memory, before the first shot.
+  void clear(const Layout& layout) noexcept {
+    for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
+    for (int id = 0; id < layout.n_ids(); ++id) event_at[id] = 0;
+    event_at[0] = static_cast<Index>(n_leaves_max());
+    for (int k = 0; k < layout.n_items(); ++k) {
+      items_[k] = Item{};
+      restore(static_cast<Index>(k));
+    }
+    n_events = 0;
   }
 
   Item& item(Index id) noexcept { return items_[static_cast<std::size_t>(id)]; }
   const Item& item(Index id) const noexcept { return items_[static_cast<std::size_t>(id)]; }
-  static bool is_blossom(Index id) noexcept { return id >= n_leaves_max; }
+  bool is_blossom(Index id) const noexcept { return id >= n_leaves_max(); }
   Item& top_of(Index leaf) noexcept { return item(item(leaf).top); }
 
   /// Prepares for a shot whose events are already in `bits`, `ids`, `event_at`, `n_events`.
@@ -71,7 +104,7 @@ class LatticeTree {
 
   /// Grows a tree from unmatched leaf `root`'s top item until it is matched, or gives up (duals stay feasible) where more than
   /// `max_items` items would take part.
-  void search(const Tables& tables, LatticeSearch<experiment>& paths, Index root, int max_items) noexcept {
+  void search(const Tables& tables, Search& paths, Index root, int max_items) noexcept {
     tables_ = &tables;
     paths_ = &paths;
     n_plus_ = n_minus_ = n_growing_ = 0;
@@ -148,7 +181,7 @@ class LatticeTree {
   template <class Visit>
   void for_blossoms(Visit&& visit) noexcept {
     for (int k = 0; k < n_blossoms_; ++k)
-      if (leaf_count_[k] > 0) visit(static_cast<Index>(n_leaves_max + k), leaf_count_[k]);
+      if (leaf_count_[k] > 0) visit(static_cast<Index>(n_leaves_max() + k), leaf_count_[k]);
   }
   bool has_blossoms() const noexcept { return n_blossoms_ > 0; }
 
@@ -193,9 +226,9 @@ class LatticeTree {
   }
 
   // == The events of the shot, written by the matcher ==
-  std::uint64_t bits[Layout::n_words];
-  Index event_at[Layout::n_ids];  ///< meaningful where a bit is set; entry 0 names an event that is nobody's
-  std::int32_t ids[n_leaves_max + 1];
+  LatticeArray<std::uint64_t, Sizes::words> bits;
+  LatticeArray<Index, Sizes::ids> event_at;  ///< by id, meaningful where a bit is set; entry 0 names an event that is nobody's
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> ids;
   int n_events = 0;
   /// Sums over untouched leaves: flips (lowest bit) and dual variables.
   MarkedDistance flips = 0;
@@ -204,13 +237,13 @@ class LatticeTree {
   /// 57 bits from bit `from` on.
   std::uint64_t read(int from) const noexcept {
     std::uint64_t word;
-    std::memcpy(&word, reinterpret_cast<const unsigned char*>(bits) + (static_cast<unsigned>(from) >> 3), 8);
+    std::memcpy(&word, reinterpret_cast<const unsigned char*>(static_cast<const std::uint64_t*>(bits)) + (static_cast<unsigned>(from) >> 3), 8);
     return word >> (from & 7);
   }
 
  private:
-  static constexpr int n_items = Layout::n_items;
-  static constexpr int n_candidates_max = 16 * n_leaves_max + 4096;
+  static constexpr std::size_t n_candidates_max(std::size_t n_leaves) noexcept { return 16 * n_leaves + 4096; }
+  int n_leaves_max() const noexcept { return Layout::is_fixed ? static_cast<int>(Sizes::detectors) : n_leaves_; }
   struct Candidate {
     MarkedDistance distance;
     Index leaf;
@@ -243,8 +276,8 @@ class LatticeTree {
   // == Ring structure of blossoms ==
   Index ring_next(Index id) const noexcept { return ring_next_[static_cast<std::size_t>(id)]; }
   const Link& ring_link(Index id) const noexcept { return ring_link_[static_cast<std::size_t>(id)]; }
-  Index first_leaf(Index id) const noexcept { return is_blossom(id) ? first_leaf_[id - n_leaves_max] : id; }
-  Index last_leaf(Index id) const noexcept { return is_blossom(id) ? last_leaf_[id - n_leaves_max] : id; }
+  Index first_leaf(Index id) const noexcept { return is_blossom(id) ? first_leaf_[id - n_leaves_max()] : id; }
+  Index last_leaf(Index id) const noexcept { return is_blossom(id) ? last_leaf_[id - n_leaves_max()] : id; }
   template <class Visit>
   void for_leaves(Index id, Visit&& visit) noexcept {
     if (!is_blossom(id)) return visit(id);
@@ -276,7 +309,7 @@ class LatticeTree {
   }
   bool reserve(CandidateList& list, std::int32_t capacity) noexcept {
     if (list.capacity >= capacity) return true;
-    if (n_candidates_ + capacity > n_candidates_max) {
+    if (n_candidates_ + capacity > static_cast<int>(n_candidates_max(static_cast<std::size_t>(n_leaves_max())))) {
       without_lists_ = true;
       return false;
     }
@@ -292,15 +325,15 @@ class LatticeTree {
     const int tier = ++own.tier;
     const int id = ids[leaf];
     if (tier == 1) return open_window(leaf, id);
-    const auto meet = [&](Index other, MarkedDistance distance) {
+    const auto meet = [&](Index other, MarkedDistance path) {
       if (item(other).tier >= tier) return;
       touch(other);
-      if (push(leaf, {distance, other})) push(other, {distance, leaf});
+      if (push(leaf, {path, other})) push(other, {path, leaf});
     };
     if (tier > 2) {
       const std::int32_t from = tables_->radius[tier - 1];
-      return paths_->from_within_boundary(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance distance) {
-        if (distance_of(distance) >= from && has_event(met)) meet(event_at[met], distance);
+      return paths_->from_within_boundary(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance path) {
+        if (distance_of(path) >= from && has_event(met)) meet(event_at[met], path);
       });
     }
     const FarTable& far = tables_->far[tables_->row(id).far];
@@ -353,22 +386,22 @@ class LatticeTree {
     Index target = to_boundary;
     MarkedDistance path = boundary;
     const Index top = own.top;
-    const auto consider = [&](Index other_leaf, MarkedDistance distance) {
+    const auto consider = [&](Index other_leaf, MarkedDistance marked) {
       const Item& other = item(other_leaf);
       const Label label = item(other.top).label;
-      std::int32_t time = distance_of(distance) - base - other.radius;
+      std::int32_t time = distance_of(marked) - base - other.radius;
       time = label == Label::plus ? time >> 1 : time;
       const bool better = (other.top != top) & (label != Label::minus) & (time < best);
       best = better ? time : best;
       target = better ? other_leaf : target;
-      path = better ? distance : path;
+      path = better ? marked : path;
     };
     if (SPINEL_UNLIKELY(without_lists_)) {
       limit = Tables::no_limit;
-      paths_->from_within_boundary(*tables_, ids[leaf], Tables::no_limit, [&](int met, MarkedDistance distance) {
+      paths_->from_within_boundary(*tables_, ids[leaf], Tables::no_limit, [&](int met, MarkedDistance marked) {
         if (!has_event(met)) return;
         touch(event_at[met]);
-        consider(event_at[met], distance);
+        consider(event_at[met], marked);
       });
     } else {
       const CandidateList& list = lists_[leaf];
@@ -452,7 +485,7 @@ class LatticeTree {
     while (n_left > 1 && n_right > 1 && climbed_[0][n_left - 2] == climbed_[1][n_right - 2]) --n_left, --n_right;
     const Index base = climbed_[0][n_left - 1];
     const int number = n_free_blossoms_ > 0 ? free_blossoms_[--n_free_blossoms_] : n_blossoms_++;
-    const auto id = static_cast<Index>(n_leaves_max + number);
+    const auto id = static_cast<Index>(n_leaves_max() + number);
     Item& blossom = item(id);
     blossom.match = item(base).match;
     blossom.radius = -now_;
@@ -521,11 +554,11 @@ class LatticeTree {
     }
     item(id).label = Label::outside;
     erase(minus_, n_minus_, id);
-    leaf_count_[id - n_leaves_max] = 0;
-    free_blossoms_[n_free_blossoms_++] = static_cast<Index>(id - n_leaves_max);
-    int distance = exit_at - entry_at;
-    const bool forward = distance % 2 == 0;
-    if (!forward) distance = n - distance;
+    leaf_count_[id - n_leaves_max()] = 0;
+    free_blossoms_[n_free_blossoms_++] = static_cast<Index>(id - n_leaves_max());
+    int n_steps = exit_at - entry_at;
+    const bool forward = n_steps % 2 == 0;
+    if (!forward) n_steps = n - n_steps;
     const auto child_at = [&](int step) { return ring[forward ? step : (n - step) % n]; };
     // From child_at(step) to child_at(step + 1).
     const auto link_after = [&](int step) { return forward ? links[step] : links[n - 1 - step].reversed(); };
@@ -538,7 +571,7 @@ class LatticeTree {
       minus_[n_minus_++] = child_id;
     };
     Link tree = entry;
-    for (int step = 0; step < distance; step += 2) {
+    for (int step = 0; step < n_steps; step += 2) {
       const Index minus_id = child_at(step), plus_id = child_at(step + 1);
       const Link matched = link_after(step);
       join_minus(minus_id, tree);
@@ -554,9 +587,9 @@ class LatticeTree {
       });
       tree = link_after(step + 1);
     }
-    join_minus(child_at(distance), tree);
-    item(child_at(distance)).match = exit;
-    for (int step = distance + 1; step < n; step += 2) {
+    join_minus(child_at(n_steps), tree);
+    item(child_at(n_steps)).match = exit;
+    for (int step = n_steps + 1; step < n; step += 2) {
       const Link matched = link_after(step);
       item(child_at(step)).match = matched;
       item(child_at(step + 1)).match = matched.reversed();
@@ -566,27 +599,29 @@ class LatticeTree {
   }
 
   const Tables* tables_ = nullptr;
-  LatticeSearch<experiment>* paths_ = nullptr;
+  Search* paths_ = nullptr;
   std::int32_t now_ = 0;
   int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_touched_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0;
   std::int32_t n_candidates_ = 0;
   bool without_lists_ = false;  ///< the pool of candidates is used up: every look ahead searches the graph
 
-  Item items_[n_items];
-  CandidateList lists_[n_leaves_max + 1];
-  std::int32_t time_[n_leaves_max];
-  Link next_[n_leaves_max];
-  Index plus_[n_items], minus_[n_items], touched_[n_leaves_max];
-  Candidate candidates_[n_candidates_max];
+  std::int32_t n_leaves_ = 0;
+  LatticeArray<Item, Sizes::items> items_;
+  LatticeArray<CandidateList, Sizes::of(Sizes::detectors + 1)> lists_;
+  LatticeArray<std::int32_t, Sizes::detectors> time_;
+  LatticeArray<Link, Sizes::detectors> next_;
+  LatticeArray<Index, Sizes::items> plus_, minus_;
+  LatticeArray<Index, Sizes::detectors> touched_;
+  LatticeArray<Candidate, Sizes::of(n_candidates_max(Sizes::detectors))> candidates_;
   // == Blossoms ==
-  Index ring_next_[n_items];
-  Link ring_link_[n_items];
-  Index next_leaf_[n_leaves_max];
-  Index first_leaf_[n_leaves_max / 2 + 2], last_leaf_[n_leaves_max / 2 + 2];
-  std::int32_t leaf_count_[n_leaves_max / 2 + 2];
-  Index free_blossoms_[n_leaves_max / 2 + 2];
-  Index climbed_[2][n_items];
-  Link climbed_link_[2][n_items];
+  LatticeArray<Index, Sizes::items> ring_next_;
+  LatticeArray<Link, Sizes::items> ring_link_;
+  LatticeArray<Index, Sizes::detectors> next_leaf_;
+  LatticeArray<Index, Sizes::blossoms> first_leaf_, last_leaf_;
+  LatticeArray<std::int32_t, Sizes::blossoms> leaf_count_;
+  LatticeArray<Index, Sizes::blossoms> free_blossoms_;
+  LatticeArray<Index, Sizes::items> climbed_[2];
+  LatticeArray<Link, Sizes::items> climbed_link_[2];
 };
 
 }  // namespace spinel::detail
