@@ -14,6 +14,7 @@
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>
 #include <spinel/match/matcher.hpp>
@@ -29,6 +30,8 @@ class AnyRoundsLatticeMatcher {
   using Sizes = LatticeSizes<Layout>;
   using Tables = detail::LatticeTables<Layout>;
   using Tree = detail::LatticeTree<Layout, Index_, BitOps>;
+  using Events = detail::LatticeEvents<Layout, Index_>;
+  using Metric = detail::LatticeMetric<Tree, BitOps>;
   using Search = detail::LatticeSearch<Layout>;
   using Builder = detail::LatticeTableBuilder<Layout>;
   using Index = Index_;
@@ -78,6 +81,7 @@ class AnyRoundsLatticeMatcher {
     LatticeSite* sites = scratch.sites.data();
     if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
     else place_stim_detectors(experiment, sites);
+    events_.clear(layout);
     tree_.clear(layout);
     search_.clear(layout);
     const Status status = scratch.builder[0].build(scratch.graph, sites, tables_, search_);
@@ -98,11 +102,11 @@ class AnyRoundsLatticeMatcher {
   MatchResult decode(const std::uint8_t* events) noexcept {
     if (SPINEL_UNLIKELY(!is_set_up_)) return {0, 0, MatchOutcome::no_perfect_matching};
     if (!match(events)) {
-      tree_.end();
+      end();
       return {0, 0, MatchOutcome::no_perfect_matching};
     }
     const MatchResult result = finish();
-    tree_.end();
+    end();
     return result;
   }
 
@@ -116,18 +120,18 @@ class AnyRoundsLatticeMatcher {
   };
   Certified decode_certified(const std::uint8_t* events) noexcept {
     if (!is_set_up_ || !match(events)) {
-      tree_.end();
+      end();
       return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     }
     Certified certified{finish()};
-    for (int k = 0; k < tree_.n_events; ++k) {
+    for (int k = 0; k < events_.n_events; ++k) {
       const auto& match = tree_.item(static_cast<Index>(k)).match;
       if (match.v == Tree::unmatched) certified.primal = -1;
       if (match.v >= k) continue;
       certified.primal += detail::distance_of(match.path);
       certified.flips ^= match.path & 1;
     }
-    tree_.end();
+    end();
     return certified;
   }
 
@@ -153,6 +157,7 @@ class AnyRoundsLatticeMatcher {
   constexpr void lay_out(const Layout& layout, const LatticeCapacity& capacity, Arena& arena) noexcept {
     const auto n = static_cast<std::size_t>(layout.n_detectors());
     tables_.lay_out(layout, capacity, arena);
+    events_.lay_out(layout, arena);
     tree_.lay_out(layout, arena);
     search_.lay_out(layout, arena);
     id_of_.lay_out(n, arena);
@@ -161,9 +166,15 @@ class AnyRoundsLatticeMatcher {
     unpaired_.lay_out(n + 1, arena);
   }
 
+  void end() noexcept {
+    tree_.end([&](Index leaf) { events_.forget(leaf); });
+    events_.end();
+  }
   /// False where an event cannot be explained at all.
   bool match(const std::uint8_t* events) noexcept {
     tree_.begin();
+    events_.begin();
+    Metric metric(tables_, search_, events_, tree_);
     if (!read(events)) return false;
     look_for_nearest();
     int n = pair_nearest();
@@ -172,13 +183,13 @@ class AnyRoundsLatticeMatcher {
     int n_left = 0;
     for (int k = 0; k < n; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables_, search_, leaf, small_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(metric, leaf, small_tree);
       unpaired_[n_left] = leaf;
       n_left += tree_.top_of(leaf).match.v == Tree::unmatched;
     }
     for (int k = 0; k < n_left; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables_, search_, leaf, any_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(metric, leaf, any_tree);
     }
     return true;
   }
@@ -191,10 +202,10 @@ class AnyRoundsLatticeMatcher {
       impossible |= word & (never_fires_[first / 64] >> (first % 64));
       for (; word != 0; word &= word - 1) {
         const std::int32_t id = id_of_[first + static_cast<std::size_t>(std::countr_zero(word))];
-        tree_.ids[n] = id;
-        tree_.event_at[id] = static_cast<Index>(n++);
+        events_.ids[n] = id;
+        events_.event_at[id] = static_cast<Index>(n++);
         const auto at = static_cast<std::uint32_t>(id);
-        tree_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+        events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
       }
     };
     std::size_t byte = 0;
@@ -210,7 +221,7 @@ class AnyRoundsLatticeMatcher {
       if (8 * byte + 8 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
       take(word, 8 * byte);
     }
-    tree_.n_events = n;
+    events_.n_events = n;
     return impossible == 0;
   }
 
@@ -219,13 +230,13 @@ class AnyRoundsLatticeMatcher {
   void look_for_nearest() noexcept {
     constexpr int stride = Layout::n_positions;
     std::int64_t total = 0;
-    for (int k = 0; k < tree_.n_events; ++k) {
-      const int id = tree_.ids[k];
+    for (int k = 0; k < events_.n_events; ++k) {
+      const int id = events_.ids[k];
       const detail::NearTable& near = tables_.near[tables_.near_of[id]];
       const int from = id - detail::window_reach;
-      const std::uint64_t slots = BitOps::extract(tree_.read(from - stride), near.mask[0]) |
-                                  BitOps::extract(tree_.read(from), near.mask[1]) << near.first_slot[1] |
-                                  BitOps::extract(tree_.read(from + stride), near.mask[2]) << near.first_slot[2];
+      const std::uint64_t slots = BitOps::extract(events_.read(from - stride), near.mask[0]) |
+                                  BitOps::extract(events_.read(from), near.mask[1]) << near.first_slot[1] |
+                                  BitOps::extract(events_.read(from + stride), near.mask[2]) << near.first_slot[2];
       const unsigned rank = BitOps::least_rank(static_cast<std::uint32_t>(slots), near.rank);
       const detail::MarkedDistance nearest = near.distance[rank], boundary = tables_.boundary[id];
       const std::int32_t half = detail::distance_of(nearest) >> 1, way_out = detail::distance_of(boundary);
@@ -246,9 +257,9 @@ class AnyRoundsLatticeMatcher {
     int n_left = 0;
     detail::MarkedDistance flips = 0;
     nearest_[n_detectors()] = -1;
-    for (int k = 0; k < tree_.n_events; ++k) {
-      const int other = tree_.event_at[nearest_[k]];
-      const int mutual = -static_cast<int>(nearest_[other] == tree_.ids[k]);
+    for (int k = 0; k < events_.n_events; ++k) {
+      const int other = events_.event_at[nearest_[k]];
+      const int mutual = -static_cast<int>(nearest_[other] == events_.ids[k]);
       auto& match = tree_.item(static_cast<Index>(k)).match;
       const int mate = (match.v & ~mutual) | (other & mutual);
       match.v = static_cast<Index>(mate);
@@ -284,6 +295,7 @@ class AnyRoundsLatticeMatcher {
   double nats_per_unit_ = 1;
   bool is_set_up_ = false;
   // == Per shot ==
+  Events events_;
   Tree tree_;
   Search search_;
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> nearest_;

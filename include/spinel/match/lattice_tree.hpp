@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lattice matcher's search: one alternating tree at a time between detection events, whose distances come from the
-// lattice tables tier by tier. Every plus leaf caches its next event; a leaf may grow only to half the radius within which it
-// knows all others, so nothing is ever assumed. Source: Edmonds' blossom algorithm with duals as radii (arXiv:2303.15933 for
-// the picture); tiers with symmetric insertion, time-shifted duals and cached events are this library's own way to run it.
+// The lattice matcher's search: one alternating tree at a time between detection events. Who is near whom it asks a metric
+// (lattice_metric.hpp), step by step: a leaf may grow only to half the radius within which it knows all others, so nothing is
+// ever assumed. Source: Edmonds' blossom algorithm with duals as radii (arXiv:2303.15933 for the picture); time-shifted duals
+// and one cached next event a plus leaf are this library's own way to run it.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>
@@ -21,8 +19,6 @@ class LatticeTree {
  public:
   using Layout = Layout_;
   using Sizes = LatticeSizes<Layout>;
-  using Tables = LatticeTables<Layout>;
-  using Search = LatticeSearch<Layout>;
   using Index = Index_;
   static constexpr Index unmatched = -1;
   static constexpr Index to_boundary = -2;
@@ -54,17 +50,12 @@ class LatticeTree {
     const auto n_leaves = static_cast<std::size_t>(layout.n_detectors()), n_items = static_cast<std::size_t>(layout.n_items());
     const auto n_blossoms = static_cast<std::size_t>(layout.n_blossoms());
     n_leaves_ = layout.n_detectors();
-    bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    event_at.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
-    ids.lay_out(n_leaves + 1, arena);
     items_.lay_out(n_items, arena);
-    lists_.lay_out(n_leaves + 1, arena);
     time_.lay_out(n_leaves, arena);
     next_.lay_out(n_leaves, arena);
     plus_.lay_out(n_items, arena);
     minus_.lay_out(n_items, arena);
     touched_.lay_out(n_leaves, arena);
-    candidates_.lay_out(n_candidates_max(n_leaves), arena);
     ring_next_.lay_out(n_items, arena);
     ring_link_.lay_out(n_items, arena);
     next_leaf_.lay_out(n_leaves, arena);
@@ -79,14 +70,10 @@ class LatticeTree {
   }
   /// After laying out in real memory, before the first shot.
   void clear(const Layout& layout) noexcept {
-    for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
-    for (int id = 0; id < layout.n_ids(); ++id) event_at[id] = 0;
-    event_at[0] = static_cast<Index>(n_leaves_max());
     for (int k = 0; k < layout.n_items(); ++k) {
       items_[k] = Item{};
       restore(static_cast<Index>(k));
     }
-    n_events = 0;
   }
 
   Item& item(Index id) noexcept { return items_[static_cast<std::size_t>(id)]; }
@@ -94,19 +81,16 @@ class LatticeTree {
   bool is_blossom(Index id) const noexcept { return id >= n_leaves_max(); }
   Item& top_of(Index leaf) noexcept { return item(item(leaf).top); }
 
-  /// Prepares for a shot whose events are already in `bits`, `ids`, `event_at`, `n_events`.
+  /// Prepares for a shot.
   void begin() noexcept {
     n_touched_ = 0;
     n_blossoms_ = n_free_blossoms_ = 0;
-    n_candidates_ = 0;
-    without_lists_ = false;
   }
 
   /// Grows a tree from unmatched leaf `root`'s top item until it is matched, or gives up (duals stay feasible) where more than
   /// `max_items` items would take part.
-  void search(const Tables& tables, Search& paths, Index root, int max_items) noexcept {
-    tables_ = &tables;
-    paths_ = &paths;
+  template <class Metric>
+  void search(Metric& metric, Index root, int max_items) noexcept {
     n_plus_ = n_minus_ = n_growing_ = 0;
     now_ = 0;
     bool minus_blossoms = false;
@@ -118,7 +102,7 @@ class LatticeTree {
       touch(leaf);
       grow_leaf(leaf);
     });
-    look_ahead_from(0);
+    look_ahead_from(metric, 0);
     while (true) {
       const int first = BitOps::index_of_least(time_, n_growing_);
       std::int32_t time = time_[first];
@@ -132,7 +116,7 @@ class LatticeTree {
         if (shrunk >= 0) {
           now_ = time;
           expand_blossom(shrunk);
-          look_ahead_from(0);
+          look_ahead_from(metric, 0);
           continue;
         }
       }
@@ -143,7 +127,7 @@ class LatticeTree {
         break;
       }
       if (link.v == explore_further) {
-        look_ahead(first);
+        look_ahead(metric, first);
         continue;
       }
       const Index other = item(link.v).top;
@@ -152,12 +136,12 @@ class LatticeTree {
       const std::int32_t slack = distance_of(link.path) - item(link.u).radius - item(link.v).radius;
       const std::int32_t still = met.label == Label::plus ? slack >> 1 : slack;
       if (other == item(link.u).top || met.label == Label::minus || still > now_) {
-        look_ahead(first);
+        look_ahead(metric, first);
         continue;
       }
       if (met.label == Label::plus) {
-        form_blossom(link);
-        look_ahead(first);
+        form_blossom(metric, link);
+        look_ahead(metric, first);
         continue;
       }
       if (met.match.v < 0) {  // unmatched, or matched to the boundary, which it leaves
@@ -171,8 +155,8 @@ class LatticeTree {
       minus_blossoms |= is_blossom(other);
       const int before = n_growing_;
       grow(other, link);
-      look_ahead_from(before);
-      look_ahead(first);
+      look_ahead_from(metric, before);
+      look_ahead(metric, first);
     }
     settle();
   }
@@ -216,44 +200,30 @@ class LatticeTree {
   int n_touched() const noexcept { return n_touched_; }
   Index touched(int k) const noexcept { return touched_[k]; }
 
-  /// Ends a shot: items look unused again.
-  void end() noexcept {
-    for (int k = 0; k < n_touched_; ++k) restore(touched_[k]);
-    for (int k = 0; k < n_events; ++k) {
-      const auto id = static_cast<std::uint32_t>(ids[k]);
-      bits[id / 64] = 0;
+  /// Ends a shot: items look unused again. `forget` is called for every touched leaf.
+  template <class Forget>
+  void end(Forget&& forget) noexcept {
+    for (int k = 0; k < n_touched_; ++k) {
+      restore(touched_[k]);
+      forget(touched_[k]);
     }
   }
+  /// Notes that `leaf` may change: its share leaves the sums below.
+  void touch(Index leaf) noexcept {
+    Item& own = item(leaf);
+    if (own.touched) return;
+    own.touched = true;
+    touched_[n_touched_++] = leaf;
+    if (own.match.v < leaf) flips ^= own.match.path;
+    weight -= own.radius;
+  }
 
-  // == The events of the shot, written by the matcher ==
-  LatticeArray<std::uint64_t, Sizes::words> bits;
-  LatticeArray<Index, Sizes::ids> event_at;  ///< by id, meaningful where a bit is set; entry 0 names an event that is nobody's
-  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> ids;
-  int n_events = 0;
   /// Sums over untouched leaves: flips (lowest bit) and dual variables.
   MarkedDistance flips = 0;
   std::int64_t weight = 0;
 
-  /// 57 bits from bit `from` on.
-  std::uint64_t read(int from) const noexcept {
-    std::uint64_t word;
-    std::memcpy(&word, reinterpret_cast<const unsigned char*>(static_cast<const std::uint64_t*>(bits)) + (static_cast<unsigned>(from) >> 3), 8);
-    return word >> (from & 7);
-  }
-
  private:
-  static constexpr std::size_t n_candidates_max(std::size_t n_leaves) noexcept { return 16 * n_leaves + 4096; }
   int n_leaves_max() const noexcept { return Layout::is_fixed ? static_cast<int>(Sizes::detectors) : n_leaves_; }
-  struct Candidate {
-    MarkedDistance distance;
-    Index leaf;
-  };
-  struct CandidateList {
-    std::int32_t begin = 0;
-    std::int32_t size = 0;
-    std::int32_t capacity = 0;
-  };
-
   void restore(Index id) noexcept {
     Item& fresh = item(id);
     fresh.top = id;
@@ -262,15 +232,6 @@ class LatticeTree {
     fresh.label = Label::outside;
     fresh.tier = 0;
     fresh.touched = false;
-    if (!is_blossom(id)) lists_[id] = {};
-  }
-  void touch(Index leaf) noexcept {
-    Item& own = item(leaf);
-    if (own.touched) return;
-    own.touched = true;
-    touched_[n_touched_++] = leaf;
-    if (own.match.v < leaf) flips ^= own.match.path;
-    weight -= own.radius;
   }
 
   // == Ring structure of blossoms ==
@@ -300,88 +261,21 @@ class LatticeTree {
       }
   }
 
-  // == Candidates ==
-  bool push(Index leaf, Candidate candidate) noexcept {
-    CandidateList& list = lists_[leaf];
-    if (list.size == list.capacity && !reserve(list, list.size < 8 ? 16 : 2 * list.size)) return false;
-    candidates_[list.begin + list.size++] = candidate;
-    return true;
-  }
-  bool reserve(CandidateList& list, std::int32_t capacity) noexcept {
-    if (list.capacity >= capacity) return true;
-    if (n_candidates_ + capacity > static_cast<int>(n_candidates_max(static_cast<std::size_t>(n_leaves_max())))) {
-      without_lists_ = true;
-      return false;
-    }
-    for (std::int32_t k = 0; k < list.size; ++k) candidates_[n_candidates_ + k] = candidates_[list.begin + k];
-    list.begin = n_candidates_;
-    list.capacity = capacity;
-    n_candidates_ += capacity;
-    return true;
-  }
-  /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
-  void explore(Index leaf) noexcept {
-    Item& own = item(leaf);
-    const int tier = ++own.tier;
-    const int id = ids[leaf];
-    if (tier == 1) return open_window(leaf, id);
-    const auto meet = [&](Index other, MarkedDistance path) {
-      if (item(other).tier >= tier) return;
-      touch(other);
-      if (push(leaf, {path, other})) push(other, {path, leaf});
-    };
-    if (tier > 2) {
-      const std::int32_t from = tables_->radius[tier - 1];
-      return paths_->from_within_boundary(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance path) {
-        if (distance_of(path) >= from && has_event(met)) meet(event_at[met], path);
-      });
-    }
-    const FarTable& far = tables_->far[tables_->row(id).far];
-    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
-      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
-      for (std::uint32_t hits = BitOps::test_bits(bits, id, &tables_->far_offset[at], n); hits != 0; hits &= hits - 1) {
-        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
-        meet(event_at[id + tables_->far_offset[k]], tables_->far_distance[k]);
-      }
-    }
-  }
-  bool has_event(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
-  void open_window(Index leaf, int id) noexcept {
-    touch(leaf);
-    const WindowTable& window = tables_->window[tables_->row(id).window];
-    constexpr int stride = Layout::n_positions;
-    const int from = id - 2 * stride - window_reach;
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer) {
-      // A layer after the 64th slot has an empty mask.
-      const std::uint64_t hits = BitOps::extract(read(from + layer * stride), window.mask[layer]);
-      slots |= hits << (window.first_slot[layer] & 63);
-    }
-    CandidateList& list = lists_[leaf];
-    if (!reserve(list, list.size + std::popcount(slots) + 4)) return;
-    const std::int16_t* offsets = &tables_->window_offset[window.begin];
-    const MarkedDistance* distances = &tables_->window_distance[window.begin];
-    Candidate* out = &candidates_[list.begin + list.size];
-    for (; slots != 0; slots &= slots - 1) {
-      const int slot = std::countr_zero(slots);
-      *out++ = {distances[slot], event_at[id + offsets[slot]]};
-    }
-    list.size = static_cast<std::int32_t>(out - &candidates_[list.begin]);
-  }
-
   // == Events of plus leaves ==
   void grow_leaf(Index leaf) noexcept { next_[n_growing_++].u = leaf; }
-  void look_ahead_from(int begin) noexcept {
-    for (int k = begin; k < n_growing_; ++k) look_ahead(k);
+  template <class Metric>
+  void look_ahead_from(Metric& metric, int begin) noexcept {
+    for (int k = begin; k < n_growing_; ++k) look_ahead(metric, k);
   }
   /// Finds when and with what plus leaf `next_[k].u` meets next: boundary, event, or the end of what it knows.
-  void look_ahead(int k) noexcept {
+  template <class Metric>
+  void look_ahead(Metric& metric, int k) noexcept {
     const Index leaf = next_[k].u;
     const Item& own = item(leaf);
     const std::int32_t base = own.radius;
-    std::int32_t limit = Tables::no_limit;
-    while (!without_lists_ && (own.tier == 0 || (limit = (tables_->radius[own.tier] >> 1) - base) <= now_)) explore(leaf);
-    const MarkedDistance boundary = tables_->boundary[ids[leaf]];
+    std::int32_t limit = Metric::no_limit;
+    while (metric.has_lists() && (own.tier == 0 || (limit = metric.known_radius(leaf) - base) <= now_)) metric.explore(leaf);
+    const MarkedDistance boundary = metric.boundary(leaf);
     std::int32_t best = distance_of(boundary) - base;
     Index target = to_boundary;
     MarkedDistance path = boundary;
@@ -396,17 +290,11 @@ class LatticeTree {
       target = better ? other_leaf : target;
       path = better ? marked : path;
     };
-    if (SPINEL_UNLIKELY(without_lists_)) {
-      limit = Tables::no_limit;
-      paths_->from_within_boundary(*tables_, ids[leaf], Tables::no_limit, [&](int met, MarkedDistance marked) {
-        if (!has_event(met)) return;
-        touch(event_at[met]);
-        consider(event_at[met], marked);
-      });
+    if (SPINEL_UNLIKELY(!metric.has_lists())) {
+      limit = Metric::no_limit;
+      metric.for_everyone(leaf, consider);
     } else {
-      const CandidateList& list = lists_[leaf];
-      const Candidate* candidates = &candidates_[list.begin];
-      for (std::int32_t c = 0; c < list.size; ++c) consider(candidates[c].leaf, candidates[c].distance);
+      metric.for_known(leaf, consider);
     }
     if (limit < best) {
       best = limit;
@@ -480,7 +368,8 @@ class LatticeTree {
       id = item(tree.u).top;
     }
   }
-  SPINEL_NOINLINE void form_blossom(const Link link) noexcept {
+  template <class Metric>
+  SPINEL_NOINLINE void form_blossom(Metric& metric, const Link link) noexcept {
     int n_left = climb(item(link.u).top, 0), n_right = climb(item(link.v).top, 1);
     while (n_left > 1 && n_right > 1 && climbed_[0][n_left - 2] == climbed_[1][n_right - 2]) --n_left, --n_right;
     const Index base = climbed_[0][n_left - 1];
@@ -533,7 +422,7 @@ class LatticeTree {
     ring_next_[static_cast<std::size_t>(last)] = base;
     leaf_count_[number] = n_leaves;
     plus_[n_plus_++] = id;
-    look_ahead_from(before);
+    look_ahead_from(metric, before);
   }
   /// A minus blossom whose dual variable reached zero falls apart: the even way from where the tree enters it to where it is
   /// matched stays in the tree, the other children leave it matched in pairs.
@@ -598,21 +487,14 @@ class LatticeTree {
     }
   }
 
-  const Tables* tables_ = nullptr;
-  Search* paths_ = nullptr;
   std::int32_t now_ = 0;
   int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_touched_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0;
-  std::int32_t n_candidates_ = 0;
-  bool without_lists_ = false;  ///< the pool of candidates is used up: every look ahead searches the graph
-
   std::int32_t n_leaves_ = 0;
   LatticeArray<Item, Sizes::items> items_;
-  LatticeArray<CandidateList, Sizes::of(Sizes::detectors + 1)> lists_;
   LatticeArray<std::int32_t, Sizes::detectors> time_;
   LatticeArray<Link, Sizes::detectors> next_;
   LatticeArray<Index, Sizes::items> plus_, minus_;
   LatticeArray<Index, Sizes::detectors> touched_;
-  LatticeArray<Candidate, Sizes::of(n_candidates_max(Sizes::detectors))> candidates_;
   // == Blossoms ==
   LatticeArray<Index, Sizes::items> ring_next_;
   LatticeArray<Link, Sizes::items> ring_link_;
