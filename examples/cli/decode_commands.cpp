@@ -155,7 +155,10 @@ void add_network(const DecodeFlags& flags, Decoding& run) {
 Decoding decode(const DecodeFlags& flags) {
   Decoding run;
   run.model = model_of(flags);
-  run.engine = Engine(run.model, flags.engine, flags.dem.empty() ? "the experiment's model: " : flags.dem + ": ");
+  EngineChoice choice = flags.engine;
+  // The network's logits are weights of one shot's own, which the general engine takes.
+  if (flags.decision != "hard" && choice.engine == "auto") choice.engine = "general";
+  run.engine = Engine(run.model, choice, flags.dem.empty() ? "the experiment's model: " : flags.dem + ": ");
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
                                        value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
@@ -196,7 +199,7 @@ void write_weights(const DecodeFlags& flags, const Decoding& run) {
 /// Decodes every shot once more with a clock around each, and prints the mean of the first pass and these tails.
 std::string timing_text(Decoding& run) {
   const std::size_t n = run.shots.n_shots;
-  if (n == 0) return "0 us/shot\n";
+  if (n == 0) return run.engine.about() + "0 us/shot\n";
   std::vector<double> us(n);
   for (std::size_t shot = 0; shot < n; ++shot) {
     const auto start = Clock::now();
@@ -211,7 +214,7 @@ std::string timing_text(Decoding& run) {
   char text[200];
   std::snprintf(text, sizeof text, "%.4g us/shot\nsingle shot: p50 %.4g us, p99 %.4g us, p99.9 %.4g us, max %.4g us\n",
                 1e6 * run.seconds / static_cast<double>(n), quantile(0.5), quantile(0.99), quantile(0.999), us.back());
-  return text;
+  return run.engine.about() + text;
 }
 
 void predict(const DecodeFlags& flags) {

@@ -41,6 +41,22 @@ class Arena {
     return {first, count};
   }
 
+  /// The same for items that need no construction and get none: what they hold is for the caller to write. Null when counting
+  /// or when the memory does not suffice. A counting arena may be a constant expression.
+  template <class T>
+  constexpr T* take_raw(std::size_t count) noexcept {
+    static_assert(__is_trivially_copyable(T), "arena items are never destroyed");
+    static_assert(alignof(T) <= alignment);
+    const std::size_t start = used_;
+    used_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    if (base_ == nullptr) return nullptr;
+    if (used_ > capacity_) {
+      overflowed_ = true;
+      return nullptr;
+    }
+    return reinterpret_cast<T*>(base_ + start);
+  }
+
   /// Bytes asked for so far; add `alignment` for memory of unknown alignment.
   constexpr std::size_t used() const noexcept { return used_; }
   constexpr bool overflowed() const noexcept { return overflowed_; }
