@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
-#include <sstream>
 
 namespace spinel::cli {
 
@@ -14,9 +13,18 @@ using nlohmann::json;
 std::string read_file(const std::string& path) {
   std::ifstream file{path, std::ios::binary};
   if (!file) throw InputError(path + ": cannot be opened");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
+  // A device or a pipe without an end must not fill the memory.
+  constexpr std::size_t most = std::size_t{1} << 29, part = std::size_t{1} << 16;
+  std::string text;
+  for (std::streamsize got = part; got > 0;) {
+    const auto size = text.size();
+    if (size > most) throw InputError(path + ": larger than 512 MiB");
+    text.resize(size + part);
+    file.read(text.data() + size, part);
+    got = file.gcount();
+    text.resize(size + static_cast<std::size_t>(got));
+  }
+  return text;
 }
 
 TraceFile parse_trace(const std::string& path, std::string bytes) {
@@ -197,7 +205,7 @@ calib::Decision decide(const RequestFile& request, const TraceFile& trace, const
   view.family = request.family;
   view.columns = columns;
   view.meta = request.meta;
-  const auto need = calib::workspace_doubles(trace.rows(), columns.size());
+  const auto need = calib::workspace_doubles(std::min(trace.rows(), calib::max_rows(request.family)), columns.size());
   if (scratch.size() < need) scratch.resize(need);
   const calib::RuleEngine engine{scratch, thresholds};
   calib::Decision decision = engine.decide(view);

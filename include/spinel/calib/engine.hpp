@@ -34,6 +34,18 @@ constexpr std::string_view axis_unit(Family family) noexcept {
   }
 }
 
+/// The most rows that a family's analysis looks at: bounds the time and the memory of a decision. Shots and maps have many rows, sweeps few.
+constexpr std::size_t max_rows(Family family) noexcept {
+  switch (family) {
+    case Family::gmm: case Family::single_shot_readout: case Family::resonator_flux_map: case Family::qubit_flux_map:
+    case Family::qubit_flux_spectroscopy: case Family::coupler_flux: case Family::qubit_spectroscopy_power_frequency:
+    case Family::ramsey_charge_tomography:
+      return std::size_t{1} << 18;
+    default:
+      return std::size_t{1} << 14;
+  }
+}
+
 /// The engine: a rule set over scratch memory. One decision at a time; nothing is kept between decisions.
 class RuleEngine {
  public:
@@ -50,6 +62,8 @@ class RuleEngine {
       decision.facts.input_error = "this family has no analysis in this version";
     } else if (request.columns.size() < 2) {
       decision.facts.input_error = "a sweep column and at least one signal column are needed";
+    } else if (request.columns[0].values.size() > max_rows(request.family)) {
+      decision.facts.input_error = "more rows than this family's analysis takes: 16384 for a sweep, 262144 for shots and maps";
     } else {
       for (const auto& column : request.columns)
         if (column.values.size() != request.columns[0].values.size()) decision.facts.input_error = "columns of unequal length";
