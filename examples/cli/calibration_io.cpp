@@ -230,7 +230,9 @@ json to_json(const calib::Decision& decision, const json& current) {
       {"points_per_t", facts.points_per_t}, {"dbic_second", facts.dbic_second}, {"second_ratio", facts.second_ratio}, {"dbic_other", facts.dbic_other},
       {"nyquist_ratio", facts.nyquist_ratio}, {"center", facts.center}, {"width_over_step", facts.width_over_step}, {"span_over_width", facts.span_over_width},
       {"separation", facts.separation}, {"ellipticity", facts.ellipticity}, {"error", facts.error}, {"contrast", facts.contrast}, {"tunability", facts.tunability},
-      {"resolved_fraction", facts.resolved_fraction}, {"jumps", facts.jumps}, {"lag_one", facts.lag_one}, {"bimodality", facts.bimodality}};
+      {"resolved_fraction", facts.resolved_fraction}, {"jumps", facts.jumps}, {"lag_one", facts.lag_one}, {"bimodality", facts.bimodality},
+      {"inlier_fraction", facts.inlier_fraction}, {"second_fraction", facts.second_fraction}, {"roughness", facts.roughness}, {"completeness", facts.completeness},
+      {"level", facts.level}, {"lines", facts.lines}, {"window_periods", facts.window_periods}, {"detuning", facts.detuning}, {"r_squared", facts.r_squared}, {"kurtosis", facts.kurtosis}};
   for (const auto& [key, value] : numbers) put(facts_json, key, value);
   out["facts"] = facts_json;
   json params = json::object();
@@ -240,18 +242,30 @@ json to_json(const calib::Decision& decision, const json& current) {
     put(entry, "stderr", parameter.stderr_value);
     params[parameter.name] = entry;
   }
+  for (const auto& item : decision.lists) {
+    auto& entry = params[item.name];
+    entry["unit"] = item.unit;
+    if (!entry.contains("value")) entry["value"] = json::array();
+    entry["value"].push_back(item.value);
+  }
+  for (int k = 0; k < 2; ++k)
+    if (const auto* re = decision.find(k == 0 ? "cluster0_I" : "cluster1_I"), *im = decision.find(k == 0 ? "cluster0_Q" : "cluster1_Q"); re != nullptr && im != nullptr)
+      params[k == 0 ? "cluster0_center" : "cluster1_center"] = {{"value", {re->value, im->value}}, {"unit", re->unit}};
+  for (const auto& feature : decision.features) params[feature.name] = {{"value", feature.value}, {"unit", "1"}};
   const bool reliable = decision.reliability == calib::Reliability::reliable;
   json fit = {{"model", decision.model}, {"params", reliable ? params : json::object()}, {"constraints", json::array()}};
   // What an unreliable fit found is kept apart, for the operator's eyes only.
   if (decision.reliability == calib::Reliability::unreliable) fit["estimates"] = params;
   for (const char* constraint : decision.constraints) fit["constraints"].push_back(constraint);
+  // What can be said in words holds whether or not a curve fits.
+  for (const auto& feature : decision.features) fit["features"][feature.name] = feature.value;
   put(fit, "dbic", facts.dbic);
   put(fit, "redchi", decision.redchi);
   out["fit"] = fit;
   json fired = json::array();
   for (const char* id : decision.rules_fired) fired.push_back(id);
   out["verdict"] = {{"status", std::string{to_string(decision.code)}}, {"outcome", std::string{to_string(decision.outcome)}},
-                    {"reliable", std::string{to_string(decision.reliability)}}, {"rules_fired", fired}, {"reason", decision.reason}};
+                    {"usable", reliable}, {"reliable", std::string{to_string(question_4(decision))}}, {"rules_fired", fired}, {"reason", decision.reason}};
   json actions = json::array();
   for (const auto& action : decision.actions) {
     json entry = {{"type", std::string{to_string(action.type)}}, {"why", action.why}};

@@ -121,6 +121,21 @@ inline double median(std::span<double> values) noexcept {
   return 0.5 * (lower + upper);
 }
 
+/// Scale of the step within the windows of a sweep: the lower fifth of the gaps between sorted distinct values. `gaps` is scratch of x's size;
+/// `windows` counts the stretches between gaps of more than four such steps.
+inline double fine_step(std::span<const double> x, std::span<double> gaps, double least, std::size_t& windows) noexcept {
+  std::size_t n = 0;
+  for (std::size_t k = 1; k < x.size(); ++k)
+    if (x[k] - x[k - 1] > least) gaps[n++] = x[k] - x[k - 1];
+  windows = 1;
+  if (n == 0) return missing;
+  const auto fifth = gaps.begin() + static_cast<std::ptrdiff_t>(n / 5);
+  std::nth_element(gaps.begin(), fifth, gaps.begin() + static_cast<std::ptrdiff_t>(n));
+  const double step = *fifth;
+  for (std::size_t k = 1; k < x.size(); ++k) windows += x[k] - x[k - 1] > 4 * step ? 1U : 0U;
+  return step;
+}
+
 /// Unit vector of the principal axis of (re, im); `ratio` is its share of the variance.
 inline void principal_axis(std::span<const double> re, std::span<const double> im, double (&axis)[2], double& ratio) noexcept {
   const double n = static_cast<double>(re.size());
