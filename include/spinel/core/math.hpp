@@ -35,6 +35,7 @@ inline float nearbyint(float x) noexcept { return __builtin_nearbyintf(x); }
 inline double nearbyint(double x) noexcept { return __builtin_nearbyint(x); }
 inline long long llround(double x) noexcept { return __builtin_llround(x); }
 inline double fmod(double x, double y) noexcept { return __builtin_fmod(x, y); }
+inline double remainder(double x, double y) noexcept { return __builtin_remainder(x, y); }
 
 inline double exp(double x) noexcept { return __builtin_exp(x); }
 inline float exp(float x) noexcept { return __builtin_expf(x); }
