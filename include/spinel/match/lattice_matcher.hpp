@@ -116,11 +116,17 @@ class LatticeMatcher {
 
   /// Matches the events at `ids[0..n)` (distinct, `Layout::id` of places that exist, n <= n_detectors()) under `model` and calls
   /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
-  /// observable flip of the path in its lowest bit. An event that no mechanism of the model fires is left out; returns how many.
-  template <class Visit>
-  int match_places(int model, const std::int32_t* ids, int n, Visit&& visit) noexcept {
+  /// observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
+  /// `stop()` is asked before every search; once it says true, the events that are still single go to the boundary: an
+  /// explanation of everything, but no longer the likeliest.
+  struct PlacesMatched {
+    int n_unexplained = 0;  ///< events left out
+    int n_unsettled = 0;    ///< events sent to the boundary because of `stop`; 0: the matching is exact
+  };
+  template <class Visit, class Stop>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
     const Tables& tables = tables_[model];
-    if (SPINEL_UNLIKELY(!is_set_up_[model])) return n;
+    if (SPINEL_UNLIKELY(!is_set_up_[model])) return {n, 0};
     tree_.begin();
     int n_read = 0;
     for (int k = 0; k < n; ++k) {
@@ -133,14 +139,14 @@ class LatticeMatcher {
       tree_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
     }
     tree_.n_events = n_read;
-    match_events(tables);
+    const int n_unsettled = match_events(tables, stop);
     if (tree_.has_blossoms()) tree_.resolve_blossoms();
     for (int k = 0; k < n_read; ++k) {
       const auto& match = tree_.item(static_cast<Index>(k)).match;
       visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
     }
     tree_.end();
-    return n - n_read;
+    return {n - n_read, n_unsettled};
   }
   /// For walking paths: distances from a place to all places nearer than `limit`, as `visit(id, distance with flip)`.
   template <class Visit>
@@ -170,25 +176,39 @@ class LatticeMatcher {
   bool match(const std::uint8_t* events) noexcept {
     tree_.begin();
     if (!read(events)) return false;
-    match_events(tables_[0]);
+    match_events(tables_[0], [] { return false; });
     return true;
   }
-  void match_events(const Tables& tables) noexcept {
+  /// Returns how many events were sent to the boundary because of `stop`.
+  template <class Stop>
+  int match_events(const Tables& tables, Stop&& stop) noexcept {
     look_for_nearest(tables);
     const int n = pair_nearest();
     // Small trees first: most are, and what they settle spares the others work.
     constexpr int small_tree = 3, any_tree = 1 << 30;
     int n_left = 0;
+    bool stopped = false;
     for (int k = 0; k < n; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables, search_, leaf, small_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched && !(stopped = stopped || stop()))
+        tree_.search(tables, search_, leaf, small_tree);
       unpaired_[n_left] = leaf;
       n_left += tree_.top_of(leaf).match.v == Tree::unmatched;
     }
+    int n_unsettled = 0;
     for (int k = 0; k < n_left; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables, search_, leaf, any_tree);
+      if (tree_.top_of(leaf).match.v != Tree::unmatched) continue;
+      if (!(stopped = stopped || stop())) {
+        tree_.search(tables, search_, leaf, any_tree);
+      } else {
+        auto& match = tree_.top_of(leaf).match;
+        match.v = Tree::to_boundary;
+        match.path = tables.boundary[tree_.ids[match.u]];
+        ++n_unsettled;
+      }
     }
+    return n_unsettled;
   }
 
   bool read(const std::uint8_t* events) noexcept {
