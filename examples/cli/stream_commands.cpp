@@ -23,7 +23,8 @@ struct StreamFlags {
   ExperimentFlags experiment;
   std::uint64_t total_rounds = 0, seed = 1;
   int shot_rounds = 0, cpu = -1;
-  double cadence_us = 1;
+  double cadence_us = 1, deadline_us = 0;
+  bool correlated = false;
   std::string json, html, record;
 };
 
@@ -43,6 +44,12 @@ void stream_command(const StreamFlags& flags) {
   run.cadence_us = flags.cadence_us;
   run.seed = flags.seed;
   run.record = flags.record;
+  run.deadline_us = flags.deadline_us;
+  if (flags.correlated) run.engine = "correlated";
+  if (!(flags.deadline_us >= 0 && flags.deadline_us <= 1e9))
+    throw CommandError("--deadline-us: got " + std::to_string(flags.deadline_us) + ", expected 0 (none) to 1000000000");
+  if (flags.deadline_us > 0 && flags.correlated)
+    throw CommandError("--deadline-us: the correlated matcher cannot be interrupted; leave out --correlated");
   if (flags.cpu >= 0) {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -50,9 +57,12 @@ void stream_command(const StreamFlags& flags) {
     if (sched_setaffinity(0, sizeof set, &set) != 0) throw CommandError("--cpu " + std::to_string(flags.cpu) + ": cannot pin to this processor");
   }
   const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
-  const bool built = run.experiment.basis == Basis::X ? run_stream_x(run) : run_stream_z(run);
+  const bool built = flags.correlated                     ? run_stream_correlated(run)
+                     : run.experiment.basis == Basis::X ? run_stream_x(run)
+                                                        : run_stream_z(run);
   if (!built)
-    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9, 11 and 13, got " + std::to_string(named.distance));
+    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9, 11 and 13, correlated up to 9, got " +
+                       std::to_string(named.distance));
   const nlohmann::ordered_json report = stream_report(run, locked);
   std::fputs(stream_table(report).c_str(), stdout);
   const auto write = [](const std::string& path, const std::string& text) {
@@ -81,6 +91,9 @@ void add_stream_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--cadence-us", flags->cadence_us, "a round arrives every so many microseconds; 0: as fast as they are decoded")
       ->capture_default_str();
+  command->add_flag("--correlated", flags->correlated, "two-pass correlated matching");
+  command->add_option("--deadline-us", flags->deadline_us,
+                      "time from a window's last round to its answer: what is not matched by then goes to the boundary");
   command->add_option("--seed", flags->seed, "same seed, same shots")->capture_default_str();
   command->add_option("--cpu", flags->cpu, "pin to this processor");
   command->add_option("--json", flags->json, "where the report goes as JSON ('-': standard output)");

@@ -124,6 +124,11 @@ nlohmann::ordered_json stream_report(const StreamRun& run, bool memory_locked) {
           {"mistakes", run.mistakes},
           {"ler", share(run.mistakes, run.shots)},
           {"late_or_wrong", by_deadline(run)},
+          {"deadline_us", run.deadline_us},
+          {"late", run.late},
+          {"answers_by",
+           {{"correlated", run.answers_by[0]}, {"exact", run.answers_by[1]}, {"union-find", run.answers_by[2]}, {"local", run.answers_by[3]}}},
+          {"unsettled_events", run.unsettled_events},
           {"unexplained_events", run.unexplained_events},
           {"allocations", run.allocations},
           {"page_faults", {{"minor", run.interference.minor_faults}, {"major", run.interference.major_faults}}},
@@ -155,6 +160,10 @@ std::string stream_table(const nlohmann::ordered_json& r) {
   out += "late or wrong by deadline:";
   for (const auto& row : r["late_or_wrong"])
     out += printed("  %.2f us: %.3g", row["deadline_us"].get<double>(), row["late_or_wrong"]["share"].get<double>());
+  if (r["deadline_us"].get<double>() > 0)
+    out += printed("\ndeadline %g us: %llu answers late, %llu exact, %llu local", r["deadline_us"].get<double>(),
+                   r["late"].get<unsigned long long>(), r["answers_by"]["exact"].get<unsigned long long>(),
+                   r["answers_by"]["local"].get<unsigned long long>());
   out += printed("\nallocations %ld, page faults %ld minor %ld major, context switches %ld voluntary %ld involuntary\n",
                  r["allocations"].get<long>(), r["page_faults"]["minor"].get<long>(), r["page_faults"]["major"].get<long>(),
                  r["context_switches"]["voluntary"].get<long>(), r["context_switches"]["involuntary"].get<long>());

@@ -21,7 +21,8 @@ struct StreamRun {
   std::uint64_t shots = 1;
   double cadence_us = 0;  ///< 0: as fast as the decoder goes
   std::uint64_t seed = 1;
-  std::string engine = "exact";
+  std::string engine = "exact";  ///< or "correlated"
+  double deadline_us = 0;        ///< after a window's last round arrived; 0: none
   std::string record;  ///< file that takes every round and answer
 
   // == What came of it ==
@@ -40,11 +41,15 @@ struct StreamRun {
   long resident_start_kib = 0, resident_end_kib = 0;
   /// Mean microseconds a round spends in the decoder, for ten successive parts of the run: drift would show.
   std::vector<double> us_per_round_by_part;
-  std::uint64_t unexplained_events = 0;
+  std::uint64_t unexplained_events = 0, unsettled_events = 0;
+  std::uint64_t answers_by[4] = {};  ///< windows by Engine
+  std::uint64_t late = 0;            ///< windows and reactions past the deadline
 };
 
 /// Runs for the distances the program is built for (3 to 13); false for others. One function a basis, to share out compiling.
 bool run_stream_x(StreamRun& run);
 bool run_stream_z(StreamRun& run);
+/// With correlated matching on general graphs: distances 3 to 9.
+bool run_stream_correlated(StreamRun& run);
 
 }  // namespace spinel::cli

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <memory>
 
+#include <spinel/decode/graph_window.hpp>
+
 #include "commands.hpp"
 #include "stream_record.hpp"
 #include "stream_run.hpp"
@@ -60,6 +62,10 @@ RecordHeader record_header(const StreamRun& run) {
   return header;
 }
 
+struct SystemClock {
+  std::int64_t operator()() const noexcept { return now_ns(); }
+};
+
 template <StreamExperiment stream, class Decoder>
 void run_shots(StreamRun& run, Decoder& decoder) {
   StreamSource<stream> source(run.noise, run.seed);
@@ -71,7 +77,9 @@ void run_shots(StreamRun& run, Decoder& decoder) {
   pool.data.reserve(per_chunk);
   pool.flipped.reserve(per_chunk);
   const double cadence_ns = run.cadence_us * 1e3;
-  const bool timed = run.cadence_us > 0;
+  const bool timed = run.cadence_us > 0, hurried = run.deadline_us > 0;
+  const auto deadline_ns = static_cast<std::int64_t>(run.deadline_us * 1e3);
+  const SystemClock clock;
   RecordWriter record;
   if (!run.record.empty()) record.open(run.record, record_header<stream>(run));
 
@@ -116,7 +124,9 @@ void run_shots(StreamRun& run, Decoder& decoder) {
         const bool last = t + 1 == rounds_per_shot;
         if (!timed && (last || decoder.next_push_decodes())) now = now_ns();
         const std::int64_t taken = now, arrived = timed ? due : taken;
-        const RoundReport report = decoder.push_round(t, rounds[t]);
+        const Deadline deadline{clock, arrived + deadline_ns};
+        const RoundReport report =
+            hurried ? decoder.push_round(t, rounds[t], deadline) : decoder.push_round(t, rounds[t]);
         if (!report.decoded && !last) continue;
         if (report.decoded) {
           now = now_ns();
@@ -124,15 +134,18 @@ void run_shots(StreamRun& run, Decoder& decoder) {
           run.service.add(now - taken);
           busy += now - taken;
           worst = std::max(worst, now - arrived);
+          run.late += hurried && now - arrived > deadline_ns;
           answers.push_back(answer_entry(now - taken, decoder.observable_flips()));
         }
         if (!last) continue;
         const std::int64_t before_finish = report.decoded ? now : taken;
-        const StreamResult result = decoder.finish(pool.data[shot]);
+        const StreamResult result =
+            hurried ? decoder.finish(pool.data[shot], deadline) : decoder.finish(pool.data[shot]);
         now = now_ns();
         run.reaction.add(now - arrived);
         busy += now - before_finish;
         worst = std::max(worst, now - arrived);
+        run.late += hurried && now - arrived > deadline_ns;
         answers.push_back(answer_entry(now - before_finish, result.flips));
         const bool wrong = (result.flips & 1) != static_cast<unsigned>(pool.flipped[shot]);
         run.mistakes += wrong;
@@ -140,6 +153,8 @@ void run_shots(StreamRun& run, Decoder& decoder) {
         if (wrong) run.wrong_shot_latency[0].add(worst);
         run.windows += decoder.counters().windows + 1;
         run.unexplained_events += decoder.counters().unexplained_events;
+        run.unsettled_events += decoder.counters().unsettled_events;
+        for (std::size_t engine = 0; engine < 4; ++engine) run.answers_by[engine] += decoder.counters().answers_by[engine];
       }
     }
     const std::int64_t end = now_ns();
@@ -172,6 +187,21 @@ void run_lattice_stream(StreamRun& run) {
     throw CommandError(std::string("stream: the matcher cannot be set up: ") + to_string(status));
   run.decoder_bytes = sizeof(Decoder);
   run.table_bytes = decoder->window().table_bytes();
+  run_shots<stream>(run, *decoder);
+}
+
+/// With the correlated matcher, whose memory the caller keeps.
+template <StreamExperiment stream>
+void run_graph_stream(StreamRun& run) {
+  using Decoder = StreamDecoder<stream, GraphWindow<stream, CorrelatedMatcher>>;
+  const auto model = io::experiment_model(Decoder::WindowType::model_experiment, run.noise);
+  if (!model) throw CommandError(std::string("stream: ") + to_string(model.status));
+  const auto [edges, mechanisms] = mechanism_edges_of(*model);
+  std::vector<std::byte> memory(Decoder::WindowType::memory_bytes(edges, mechanisms));
+  const auto decoder = std::make_unique<Decoder>();
+  if (const Status status = decoder->window().set_up(edges, mechanisms, memory); status != Status::ok)
+    throw CommandError(std::string("stream: the correlated matcher cannot be set up: ") + to_string(status));
+  run.decoder_bytes = sizeof(Decoder) + memory.size();
   run_shots<stream>(run, *decoder);
 }
 

@@ -28,6 +28,15 @@ inline std::vector<GraphEdge> edges_of(const io::DetectorErrorModel& model) {
   return edges;
 }
 
+/// The same with the mechanism that each is a component of.
+inline std::pair<std::vector<GraphEdge>, std::vector<std::uint32_t>> mechanism_edges_of(const io::DetectorErrorModel& model) {
+  std::vector<std::uint32_t> mechanisms;
+  for (std::size_t m = 0; m < model.mechanisms.size(); ++m)
+    for (auto c = model.mechanisms[m].components_begin; c < model.mechanisms[m].components_end; ++c)
+      if (model.components[c].detectors_end != model.components[c].detectors_begin) mechanisms.push_back(static_cast<std::uint32_t>(m));
+  return {edges_of(model), std::move(mechanisms)};
+}
+
 /// Sets up the windows of a decoder for one noise.
 template <class Window>
 Status set_up_window(Window& window, const CircuitNoise& noise) {

@@ -327,6 +327,59 @@ TEST(Stream, AllocatesNothingAndAnswersWhileRunning) {
   EXPECT_EQ(allocation_count(), before + 1);
 }
 
+// == Deadlines ==
+TEST(StreamDeadline, AnswersLocallyWhenThereIsNoTimeAndSaysSo) {
+  const CircuitNoise noise(uniform_depolarizing(0.003));
+  const auto decoder = decoder_for<d5>(noise);
+  StreamSource<d5> source(noise, 21);
+  const auto frozen = [] { return std::int64_t{1000}; };
+  const Deadline never{frozen, 1001}, always{frozen, 1000};
+  const auto mistakes = [&](const auto& deadline, std::uint64_t& local, std::uint64_t& unsettled) {
+    long wrong = 0;
+    for (int shot = 0; shot < 3000; ++shot) {
+      source.begin(50);
+      decoder->reset();
+      for (std::uint64_t t = 0; t < 50; ++t) decoder->push_round(t, source.next(), deadline);
+      wrong += decoder->finish(source.read_out(), deadline).corrected();
+      local += decoder->counters().answers_by[static_cast<int>(Engine::local)];
+      unsettled += decoder->counters().unsettled_events;
+    }
+    return wrong;
+  };
+  std::uint64_t local = 0, unsettled = 0;
+  const long exact = mistakes(never, local, unsettled);
+  EXPECT_EQ(local, 0u);
+  EXPECT_EQ(unsettled, 0u);
+  const long hurried = mistakes(always, local, unsettled);
+  EXPECT_GT(local, 3000u);
+  EXPECT_GT(unsettled, local);
+  EXPECT_GT(hurried, exact);
+  EXPECT_LT(hurried, 1000) << "an answer for want of time is bad, but no coin";
+}
+TEST(StreamDeadline, ExplainsEverySingleErrorEvenWithoutTime) {
+  const CircuitNoise noise(uniform_depolarizing(0.003));
+  constexpr MemoryExperiment experiment = d5.memory(18);
+  const auto model = io::experiment_model(experiment, noise);
+  const auto edges = cli::edges_of(*model);
+  const auto decoder = decoder_for<d5>(noise);
+  const auto now = [] { return std::int64_t{0}; };
+  StreamSource<d5> solver{noise, 1};
+  int wrong = 0;
+  for (const auto& edge : edges) {
+    decoder->reset();
+    StreamDecoder<d5>::Round measured;
+    for (int t = 0; t < 18; ++t) {
+      for (int k = 0; k < 24; ++k) {
+        const auto detector = detector_index(experiment, k < 12 ? Basis::X : Basis::Z, k % 12, t);
+        if (detector >= 0 && (detector == edge.a || detector == edge.b)) measured.flip(static_cast<std::size_t>(k));
+      }
+      decoder->push_round(static_cast<std::uint64_t>(t), measured, Deadline{now, 0});
+    }
+    wrong += decoder->finish(solver.read_out_for(measured, false), Deadline{now, 0}).flips != edge.observables;
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST(Stream, SetUpRejectsWhatIsNoModelOfTheStream) {
   const auto decoder = std::make_unique<StreamDecoder<d5>>();
   auto& window = decoder->window();

@@ -69,6 +69,8 @@ struct StreamCounters {
   std::uint64_t windows = 0;
   std::uint64_t lost = 0, repeated = 0, late = 0, implausible = 0, wrong_width = 0, refused = 0, restarts = 0;
   std::uint64_t unexplained_events = 0;
+  std::uint64_t unsettled_events = 0;  ///< sent to the boundary for want of time
+  std::uint64_t answers_by[4] = {};    ///< windows, the closing one included, by Engine
 };
 
 /// The answer of a closed stream. `status`: ok; bad_shape (read-out of the wrong width) and bad_argument (fewer than two
@@ -118,27 +120,31 @@ class StreamDecoder {
 
   /// Takes a round as packed bits (X checks, then Z checks, least significant bit first; stray bits of the last byte are ignored).
   /// Decodes a window where one is complete.
-  RoundReport push_round(std::uint64_t number, Span<const std::uint8_t> measurements) noexcept {
+  template <class Until = NoDeadline>
+  RoundReport push_round(std::uint64_t number, Span<const std::uint8_t> measurements, const Until& deadline = {}) noexcept {
     if (SPINEL_UNLIKELY(measurements.size() != round_bytes)) return push_wrong_width(number);
     Round round;
     round.load_b8(measurements.data());
-    return push_round(number, round);
+    return push_round(number, round, deadline);
   }
-  RoundReport push_round(std::uint64_t number, const Round& measurements) noexcept {
+  template <class Until = NoDeadline>
+  RoundReport push_round(std::uint64_t number, const Round& measurements, const Until& deadline = {}) noexcept {
     RoundReport report{RoundFault::none, number, next_, 0, false};
     if (SPINEL_UNLIKELY(number != next_ || stopped_) && !recover(report)) return report;
-    accept(measurements, report);
+    accept(measurements, report, deadline);
     return report;
   }
 
   /// Takes the final read-out of the data qubits, row by row, closes the history and decodes what is left of it.
-  StreamResult finish(Span<const std::uint8_t> data_measurements) noexcept {
+  template <class Until = NoDeadline>
+  StreamResult finish(Span<const std::uint8_t> data_measurements, const Until& deadline = {}) noexcept {
     if (data_measurements.size() != data_bytes) return {Status::bad_shape};
     Data data;
     data.load_b8(data_measurements.data());
-    return finish(data);
+    return finish(data, deadline);
   }
-  StreamResult finish(const Data& data) noexcept {
+  template <class Until = NoDeadline>
+  StreamResult finish(const Data& data, const Until& deadline = {}) noexcept {
     constexpr const auto& code = lattice<stream.memory(2)>;
     Boundary events;
     for (int k = 0; k < h; ++k) {
@@ -147,20 +153,21 @@ class StreamDecoder {
         if (q != no_qubit) parity ^= data[static_cast<std::size_t>(q)];
       if (parity) events.set(static_cast<std::size_t>(k));
     }
-    StreamResult result = finish(events);
+    StreamResult result = finish(events, deadline);
     for (int k = 0; k < stream.distance; ++k)
       result.measured ^= data[static_cast<std::size_t>(code.logical_qubit(stream.basis, k))];
     return result;
   }
   /// The same from the detection events of the read-out; `measured` stays false.
-  StreamResult finish(const Boundary& events) noexcept {
+  template <class Until = NoDeadline>
+  StreamResult finish(const Boundary& events, const Until& deadline = {}) noexcept {
     if (stopped_ || counters_.rounds < 2) return {Status::bad_argument};
     stopped_ = true;
     std::int32_t n = collect(Window::last_layer - n_pending_);
     for_each_set_bit(events.words, [&](std::size_t k) {
       events_[n++] = Window::layout.id({0, Window::last_layer, static_cast<std::int32_t>(k)});
     });
-    take(window_.decode(WindowKind::closing, {events_, static_cast<std::size_t>(n)}, [](std::int32_t) {}));
+    take(window_.decode(WindowKind::closing, {events_, static_cast<std::size_t>(n)}, [](std::int32_t) {}, deadline));
     return {Status::ok, flips_};
   }
 
@@ -197,6 +204,8 @@ class StreamDecoder {
   std::uint64_t first_round() const noexcept { return first_; }
   bool stopped() const noexcept { return stopped_; }
   const StreamCounters& counters() const noexcept { return counters_; }
+  /// The last window's answer: its engine and how much of it is settled.
+  const WindowAnswer& last_answer() const noexcept { return last_answer_; }
 
  private:
   static constexpr int ring_size = stream.window();
@@ -261,7 +270,7 @@ class StreamDecoder {
   }
   void erase(RoundReport& report) noexcept {
     ++report.erased;
-    accept(last_, report);
+    accept(last_, report, NoDeadline{});
   }
   void restart(std::uint64_t number) noexcept {
     begin_history(number);
@@ -270,7 +279,8 @@ class StreamDecoder {
   }
 
   // == Rounds and windows ==
-  void accept(const Round& measurements, RoundReport& report) noexcept {
+  template <class Until>
+  void accept(const Round& measurements, RoundReport& report, const Until& deadline) noexcept {
     Round& events = ring_[slot(n_pending_)];
     if (SPINEL_UNLIKELY(counters_.rounds == 0)) {
       events = measurements;
@@ -282,7 +292,7 @@ class StreamDecoder {
     ++next_;
     ++counters_.rounds;
     if (++n_pending_ < ring_size) return;
-    decode_window();
+    decode_window(deadline);
     report.decoded = true;
   }
   /// The first round has detectors in the memory basis only, and none where the state before it is unknown.
@@ -310,11 +320,13 @@ class StreamDecoder {
     }
     return n;
   }
-  void decode_window() noexcept {
+  template <class Until>
+  void decode_window(const Until& deadline) noexcept {
     const WindowKind kind = has_committed_ ? WindowKind::moving : WindowKind::starting;
     const std::int32_t n = collect(Window::first_layer);
     const WindowAnswer answer =
-        window_.decode(kind, {events_, static_cast<std::size_t>(n)}, [this](std::int32_t id) { flip_event(id); });
+        window_.decode(kind, {events_, static_cast<std::size_t>(n)}, [this](std::int32_t id) { flip_event(id); },
+                       deadline);
     take(answer);
     for (int p = 0; p < stream.commit; ++p) ring_[slot(p)].clear();
     oldest_ = static_cast<int>(slot(stream.commit));
@@ -330,6 +342,9 @@ class StreamDecoder {
   void take(const WindowAnswer& answer) noexcept {
     flips_ ^= answer.flips;
     counters_.unexplained_events += static_cast<std::uint64_t>(answer.n_unexplained);
+    counters_.unsettled_events += static_cast<std::uint64_t>(answer.n_unsettled);
+    ++counters_.answers_by[static_cast<std::size_t>(answer.engine)];
+    last_answer_ = answer;
   }
 
   // == Permanent: fixed at set-up ==
@@ -343,6 +358,7 @@ class StreamDecoder {
   Round last_;
   Round ring_[static_cast<std::size_t>(ring_size)];  ///< detection events of pending rounds; zero in free slots
   StreamCounters counters_;
+  WindowAnswer last_answer_;
   // == Per window ==
   std::int32_t events_[static_cast<std::size_t>(ring_size + 1) * 2 * h];
   Window window_;

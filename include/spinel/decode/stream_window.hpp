@@ -83,24 +83,35 @@ struct WindowModels {
       const int round = source_round(kind, layer);
       if (round < 0) continue;
       for (const GraphEdge& edge : model) {
-        LatticeSite low = sites[edge.a == boundary_node ? edge.b : edge.a];
-        LatticeSite high = sites[edge.b == boundary_node ? edge.a : edge.b];
-        if (high.layer < low.layer) {
-          const LatticeSite swapped = low;
-          low = high;
-          high = swapped;
-        }
-        if (low.layer != round) continue;
-        const bool single = edge.a == boundary_node || edge.b == boundary_node;
-        high.layer += layer - low.layer;
-        low.layer = layer;
-        if (!in_window(kind, low)) continue;
-        GraphEdge moved{detector_of(low), boundary_node, edge.probability, edge.observables};
-        // What leads out of an open window may end there: the future is a boundary.
-        if (!single && in_window(kind, high)) moved.b = detector_of(high);
-        visit(moved);
+        const LatticeSite& one = sites[edge.a == boundary_node ? edge.b : edge.a];
+        const LatticeSite& other = sites[edge.b == boundary_node ? edge.a : edge.b];
+        const int low = one.layer < other.layer ? one.layer : other.layer;
+        if (low == round) move(kind, edge, sites, layer - low, visit);
       }
     }
+  }
+  /// The same by mechanisms: the round whose mechanisms begin in window layer `layer`. A seam cuts through those before it.
+  static constexpr int anchor_round(WindowKind kind, int layer) noexcept {
+    return layer == 0 && kind != WindowKind::starting ? bulk : source_round(kind, layer);
+  }
+  /// Calls `visit(edge)` with what `edge` is `layers` later in a window, if anything.
+  template <class Visit>
+  static void move(WindowKind kind, const GraphEdge& edge, const LatticeSite* sites, int layers, Visit&& visit) noexcept {
+    LatticeSite low = sites[edge.a == boundary_node ? edge.b : edge.a];
+    LatticeSite high = sites[edge.b == boundary_node ? edge.a : edge.b];
+    if (high.layer < low.layer) {
+      const LatticeSite swapped = low;
+      low = high;
+      high = swapped;
+    }
+    const bool single = edge.a == boundary_node || edge.b == boundary_node;
+    low.layer += layers;
+    high.layer += layers;
+    if (!in_window(kind, low)) return;
+    GraphEdge moved{detector_of(low), boundary_node, edge.probability, edge.observables};
+    // What leads out of an open window may end there: the future is a boundary.
+    if (!single && in_window(kind, high)) moved.b = detector_of(high);
+    visit(moved);
   }
   /// bad_shape: not the detectors of model_experiment; unsupported: an edge over more than one round, or rounds in the
   /// middle that differ.
@@ -130,11 +141,46 @@ struct WindowModels {
 
 }  // namespace detail
 
+/// Which of the engines gave an answer, the best first.
+enum class Engine : std::uint8_t {
+  correlated,  ///< two-pass matching
+  exact,       ///< minimum-weight perfect matching
+  union_find,  ///< bounded work, a valid explanation near the minimum
+  local,       ///< nearest events and the boundary; what could be matched exactly in time is
+};
+
+constexpr const char* to_string(Engine engine) noexcept {
+  switch (engine) {
+    case Engine::correlated: return "correlated";
+    case Engine::exact: return "exact";
+    case Engine::union_find: return "union-find";
+    case Engine::local: return "local";
+  }
+  return "unknown engine";
+}
+
 /// A window's answer. `flips` are those of everything committed.
 struct WindowAnswer {
   ObservableFlips flips = 0;
   std::int32_t n_unexplained = 0;  ///< events that no mechanism of the model fires, left out
+  std::int32_t n_unsettled = 0;    ///< events that went to the boundary for want of time
+  Engine engine = Engine::exact;
 };
+
+/// Time without end: the default of every `decode`.
+struct NoDeadline {
+  static constexpr bool passed() noexcept { return false; }
+};
+/// A point in time on a clock of the caller: `clock()` gives a number that does not fall, in the unit of `at`.
+template <class Clock>
+struct Deadline {
+  Clock& clock;
+  std::int64_t at = 0;
+  bool passed() const noexcept { return clock() >= at; }
+  std::int64_t left() const noexcept { return at - clock(); }
+};
+template <class Clock>
+Deadline(Clock&, std::int64_t) -> Deadline<Clock>;
 
 /// The exact matcher on windows of one stream: three models, one working memory, all of it in the object.
 template <StreamExperiment stream, class BitOps = NativeBits>
@@ -187,24 +233,28 @@ class LatticeWindow {
   }
 
   /// Decodes a window: `events` are ids of `Layout` in ascending order of layers, each once. Unless closing, `toggle(id)` is called
-  /// for every place of the buffer whose event the committed paths explain or leave behind.
-  template <class Toggle>
-  WindowAnswer decode(WindowKind kind, Span<const std::int32_t> events, Toggle&& toggle) noexcept {
+  /// for every place of the buffer whose event the committed paths explain or leave behind. Past the deadline no further search
+  /// begins: the answer explains everything, and says that it is local.
+  template <class Toggle, class Until = NoDeadline>
+  WindowAnswer decode(WindowKind kind, Span<const std::int32_t> events, Toggle&& toggle, const Until& deadline = {}) noexcept {
     const int model = static_cast<int>(kind);
+    const auto stop = [&] { return deadline.passed(); };
+    const auto answer_of = [](const auto& matched, detail::MarkedDistance marked) {
+      return WindowAnswer{marked & 1, matched.n_unexplained, matched.n_unsettled,
+                          matched.n_unsettled == 0 ? Engine::exact : Engine::local};
+    };
     detail::MarkedDistance flips = 0;
-    WindowAnswer answer;
     if (kind == WindowKind::closing) {
-      answer.n_unexplained = matcher_.match_places(model, events.data(), static_cast<int>(events.size()),
-                                                   [&](int k, int mate, detail::MarkedDistance path) {
-                                                     // A pair's path counts once.
-                                                     flips ^= mate < k ? path : 0;
-                                                   });
-      answer.flips = flips & 1;
-      return answer;
+      // A pair's path counts once.
+      const auto matched = matcher_.match_places(
+          model, events.data(), static_cast<int>(events.size()),
+          [&](int k, int mate, detail::MarkedDistance path) { flips ^= mate < k ? path : 0; }, stop);
+      return answer_of(matched, flips);
     }
     int n_cut = 0;
-    answer.n_unexplained = matcher_.match_places(
-        model, events.data(), static_cast<int>(events.size()), [&](int k, int mate, detail::MarkedDistance path) {
+    const auto matched = matcher_.match_places(
+        model, events.data(), static_cast<int>(events.size()),
+        [&](int k, int mate, detail::MarkedDistance path) {
           if (!committed(events[static_cast<std::size_t>(k)])) return;
           if (mate < 0) {
             const Exit exit = exits_[model][exit_at(events[static_cast<std::size_t>(k)])];
@@ -215,10 +265,10 @@ class LatticeWindow {
           } else {
             cut_[n_cut++] = {events[static_cast<std::size_t>(k)], events[static_cast<std::size_t>(mate)], path};
           }
-        });
+        },
+        stop);
     for (int k = 0; k < n_cut; ++k) flips ^= cut(model, cut_[k], toggle);
-    answer.flips = flips & 1;
-    return answer;
+    return answer_of(matched, flips);
   }
 
   /// Bytes of tables that decoding may read.

@@ -143,11 +143,17 @@ class AnyRoundsLatticeMatcher {
 
   /// Matches the events at `ids[0..n)` (distinct, `layout.id` of places that exist, n <= n_detectors()) under `model` and calls
   /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
-  /// observable flip of the path in its lowest bit. An event that no mechanism of the model fires is left out; returns how many.
-  template <class Visit>
-  int match_places(int model, const std::int32_t* ids, int n, Visit&& visit) noexcept {
-    if (SPINEL_UNLIKELY(!is_set_up_[model])) return n;
+  /// observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
+  /// `stop()` is asked before every search; once it says true, the events that are still single go to the boundary: an
+  /// explanation of everything, but no longer the likeliest.
+  struct PlacesMatched {
+    int n_unexplained = 0;  ///< events left out
+    int n_unsettled = 0;    ///< events sent to the boundary because of `stop`; 0: the matching is exact
+  };
+  template <class Visit, class Stop>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
     const Tables& tables = tables_[model];
+    if (SPINEL_UNLIKELY(!is_set_up_[model])) return {n, 0};
     tree_.begin();
     events_.begin();
     int n_read = 0;
@@ -161,14 +167,14 @@ class AnyRoundsLatticeMatcher {
       events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
     }
     events_.n_events = n_read;
-    match_events(tables);
+    const int n_unsettled = match_events(tables, stop);
     if (tree_.has_blossoms()) tree_.resolve_blossoms();
     for (int k = 0; k < n_read; ++k) {
       const auto& match = tree_.item(static_cast<Index>(k)).match;
       visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
     }
     end();
-    return n - n_read;
+    return {n - n_read, n_unsettled};
   }
   /// For walking paths: distances from a place to all places nearer than `limit`, as `visit(id, distance with flip)`.
   template <class Visit>
@@ -217,26 +223,40 @@ class AnyRoundsLatticeMatcher {
     tree_.begin();
     events_.begin();
     if (!read(events)) return false;
-    match_events(tables_[0]);
+    match_events(tables_[0], [] { return false; });
     return true;
   }
-  void match_events(const Tables& tables) noexcept {
+  /// Returns how many events were sent to the boundary because of `stop`.
+  template <class Stop>
+  int match_events(const Tables& tables, Stop&& stop) noexcept {
     Metric metric(tables, search_, events_, tree_);
     look_for_nearest(tables);
     const int n = pair_nearest();
     // Small trees first: most are, and what they settle spares the others work.
     constexpr int small_tree = 3, any_tree = 1 << 30;
     int n_left = 0;
+    bool stopped = false;
     for (int k = 0; k < n; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(metric, leaf, small_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched && !(stopped = stopped || stop()))
+        tree_.search(metric, leaf, small_tree);
       unpaired_[n_left] = leaf;
       n_left += tree_.top_of(leaf).match.v == Tree::unmatched;
     }
+    int n_unsettled = 0;
     for (int k = 0; k < n_left; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(metric, leaf, any_tree);
+      if (tree_.top_of(leaf).match.v != Tree::unmatched) continue;
+      if (!(stopped = stopped || stop())) {
+        tree_.search(metric, leaf, any_tree);
+      } else {
+        auto& match = tree_.top_of(leaf).match;
+        match.v = Tree::to_boundary;
+        match.path = tables.boundary[events_.ids[match.u]];
+        ++n_unsettled;
+      }
     }
+    return n_unsettled;
   }
 
   bool read(const std::uint8_t* events) noexcept {
@@ -373,9 +393,9 @@ class LatticeMatcher {
   MatchResult decode(const std::uint8_t* events) noexcept { return engine_.decode(events); }
   auto decode_certified(const std::uint8_t* events) noexcept { return engine_.decode_certified(events); }
   static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(experiment.n_detectors()); }
-  template <class Visit>
-  int match_places(int model, const std::int32_t* ids, int n, Visit&& visit) noexcept {
-    return engine_.match_places(model, ids, n, visit);
+  template <class Visit, class Stop>
+  auto match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
+    return engine_.match_places(model, ids, n, visit, stop);
   }
   template <class Visit>
   void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
