@@ -6,12 +6,14 @@
 // the gap itself: Gidney, Newman, Brooks, Jones, arXiv:2312.04522 ("complementary gap").
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/match/alternating_tree.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/path_tables.hpp>
@@ -21,14 +23,14 @@ namespace spinel::detail {
 
 /// Every node's distance to both sides of the boundary, infinite where there are not two, and from side to side.
 struct SideDistances {
-  std::span<std::int64_t> to[2];
+  Span<std::int64_t> to[2];
   std::int64_t across = infinite_distance;
 
   void lay_out(std::size_t n_detectors, Arena& arena) noexcept {
     for (auto& distances : to) distances = arena.take<std::int64_t>(n_detectors);
   }
   /// `side_of` says of every boundary edge on which side it is; other values than 0 and 1 belong to neither.
-  void find(const MatchingGraph& graph, std::span<const std::uint8_t> side_of, ShortestPaths& paths) noexcept {
+  void find(const MatchingGraph& graph, Span<const std::uint8_t> side_of, ShortestPaths& paths) noexcept {
     across = infinite_distance;
     for (std::uint8_t side = 0; side < 2; ++side) {
       for (auto& distance : to[side]) distance = infinite_distance;
@@ -38,13 +40,13 @@ struct SideDistances {
             to[side][node] = distance;
             const std::uint32_t edge = graph.boundary_edge(node);
             if (edge != MatchingGraph::no_edge && side_of[edge] == 1 - side)
-              across = std::min(across, distance + graph.edges()[edge].weight);
+              across = spinel::min(across, distance + graph.edges()[edge].weight);
             return true;
           });
       paths.clear();
     }
   }
-  std::int64_t nearest(std::uint32_t node) const noexcept { return std::min(to[0][node], to[1][node]); }
+  std::int64_t nearest(std::uint32_t node) const noexcept { return spinel::min(to[0][node], to[1][node]); }
 };
 
 class GapSearch {
@@ -64,7 +66,7 @@ class GapSearch {
     if (end_ == infinite_distance) return infinite_distance;
     begin(context);
     while (n_queued_ > 0) {
-      std::pop_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later);
+      spinel::pop_heap(queue_.data(), queue_.data() + n_queued_, later);
       const Entry entry = queue_[--n_queued_];
       if (entry.time >= end_) break;
       tree.now_ = entry.time;
@@ -110,7 +112,7 @@ class GapSearch {
   void push(const Entry& entry) noexcept {
     if (entry.time >= end_) return;
     queue_[n_queued_++] = entry;
-    std::push_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later);
+    spinel::push_heap(queue_.data(), queue_.data() + n_queued_, later);
   }
   /// An item in a tree: alone in its group if it is plus.
   void enter(std::int32_t id, std::uint8_t side) noexcept { group(id) = {id, id, 0, side}; }
@@ -139,13 +141,13 @@ class GapSearch {
   }
   /// Beyond this distance nothing can be met before `next.time`.
   std::int64_t reach(const Leaf& own, const Entry& next) const noexcept {
-    return own.radius + next.time + std::max(widest_outside_, next.time + widest_plus_);
+    return own.radius + next.time + spinel::max(widest_outside_, next.time + widest_plus_);
   }
 
   // == Permanent: fixed at set-up ==
   std::size_t n_items_ = 0;
-  std::span<Group> groups_;
-  std::span<Entry> queue_;
+  Span<Group> groups_;
+  Span<Entry> queue_;
   // == Per shot ==
   std::size_t n_queued_ = 0;
   std::int64_t end_ = 0;                               // when the sides meet, nothing in between
@@ -183,7 +185,7 @@ inline void GapSearch::begin(const Context& context) noexcept {
   for (std::size_t k = 0; k < tree.n_leaves_; ++k) {
     const Leaf& leaf = tree.leaf(static_cast<std::int32_t>(k));
     std::int64_t& widest = tree.item(leaf.top).label == Label::plus ? widest_plus_ : widest_outside_;
-    widest = std::max(widest, leaf.radius);
+    widest = spinel::max(widest, leaf.radius);
   }
   push_waiting(context);
   look_ahead_from(context, 0);
@@ -304,7 +306,7 @@ inline void GapSearch::look_ahead_from(const Context& context, std::size_t first
   const AlternatingTree& tree = context.tree;
   const std::size_t end = tree.n_events_;
   for (std::size_t k = first_event; k < end; ++k)
-    widest_plus_ = std::max(widest_plus_, tree.leaf(tree.events_[k].leaf).radius);
+    widest_plus_ = spinel::max(widest_plus_, tree.leaf(tree.events_[k].leaf).radius);
   for (std::size_t k = first_event; k < end; ++k) look_ahead(context, tree.events_[k].leaf, context.by_search);
 }
 
@@ -328,7 +330,7 @@ inline void GapSearch::look_ahead(const Context& context, std::int32_t leaf_id, 
     if (scan(context, own, row.near, next) && scan(context, own, row.far, next)) {
       // The row has ended: when what is farther might be met, the graph is to be searched.
       const std::int64_t left = row.radius - own.radius;
-      const std::int64_t soonest = std::min(left - widest_outside_, (left - widest_plus_) / 2);
+      const std::int64_t soonest = spinel::min(left - widest_outside_, (left - widest_plus_) / 2);
       if (soonest <= context.tree.now_) {
         search(context, own, next);
       } else if (soonest < next.time) {
@@ -337,7 +339,7 @@ inline void GapSearch::look_ahead(const Context& context, std::int32_t leaf_id, 
       }
     }
   }
-  next.time = std::max(next.time, context.tree.now_);
+  next.time = spinel::max(next.time, context.tree.now_);
   push(next);
 }
 
