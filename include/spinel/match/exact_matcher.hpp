@@ -22,6 +22,8 @@
 
 namespace spinel {
 
+class ClassGap;
+
 class ExactMatcher {
  public:
   using Options = PathTableOptions;
@@ -107,6 +109,7 @@ class ExactMatcher {
   Certificate certificate() noexcept;
 
  private:
+  friend class ClassGap;
   void lay_out(std::size_t n_detectors, std::size_t n_edges, std::size_t n_observables, const Options& options,
                Arena& arena) noexcept {
     graph_.lay_out(n_detectors, n_edges, arena);

@@ -12,11 +12,15 @@
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/match/graph.hpp>
+#include <type_traits>
 
 namespace spinel {
 
 /// A distance that no path has.
 inline constexpr std::int64_t infinite_distance = std::int64_t{1} << 60;
+
+/// What a visitor of settled nodes may ask for, if it returns more than whether to go on.
+enum class Settled : std::uint8_t { stop, leave, expand };  ///< leave: look no further from this node
 
 class ShortestPaths {
  public:
@@ -42,7 +46,7 @@ class ShortestPaths {
   void expect(std::uint64_t largest_weight) noexcept { has_buckets_ = largest_weight <= largest_; }
 
   /// Settles nodes by ascending distance from `source`, calling `visit(node, distance)` once a node, the source
-  /// included; stops when `visit` returns false. Paths do not run through the boundary. Results stay until `clear`.
+  /// included; stops when `visit` returns false or Settled::stop. Paths do not run through the boundary. Results stay until `clear`.
   template <class Visit>
   void from_node(const MatchingGraph& graph, std::uint32_t source, Visit&& visit) noexcept {
     reach(source, 0, MatchingGraph::no_edge);
@@ -51,8 +55,13 @@ class ShortestPaths {
   /// The same from the boundary: every node that has a boundary edge is a source.
   template <class Visit>
   void from_boundary(const MatchingGraph& graph, Visit&& visit) noexcept {
+    from_boundary(graph, [](std::uint32_t) { return true; }, visit);
+  }
+  /// The same from that part of the boundary for whose edges `belongs(edge)` holds.
+  template <class Belongs, class Visit>
+  void from_boundary(const MatchingGraph& graph, Belongs&& belongs, Visit&& visit) noexcept {
     for (std::uint32_t node = 0; node < graph.n_detectors(); ++node)
-      if (const std::uint32_t edge = graph.boundary_edge(node); edge != MatchingGraph::no_edge)
+      if (const std::uint32_t edge = graph.boundary_edge(node); edge != MatchingGraph::no_edge && belongs(edge))
         reach(node, graph.edges()[edge].weight, edge);
     settle(graph, visit);
   }
@@ -140,7 +149,12 @@ class ShortestPaths {
     State& state = states_[entry.node];
     if (state.settled) return true;
     state.settled = true;
-    if (!visit(entry.node, entry.distance)) return false;
+    if constexpr (std::is_same_v<decltype(visit(entry.node, entry.distance)), Settled>) {
+      const Settled answer = visit(entry.node, entry.distance);
+      if (answer != Settled::expand) return answer == Settled::leave;
+    } else if (!visit(entry.node, entry.distance)) {
+      return false;
+    }
     for (const Neighbor& neighbor : graph.neighbors(entry.node))
       reach(neighbor.node, entry.distance + neighbor.weight, neighbor.edge);
     return true;
