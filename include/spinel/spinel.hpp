@@ -42,6 +42,8 @@
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/gap.hpp>
+#include <spinel/match/gap_search.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_builder.hpp>
@@ -58,13 +60,16 @@
 #include <spinel/decode/decoder.hpp>
 #include <spinel/decode/encode.hpp>
 #include <spinel/decode/experiment_edges.hpp>
+#include <spinel/decode/graph_window.hpp>
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/decode/residual.hpp>
 #include <spinel/decode/soft_decoder.hpp>
 #include <spinel/decode/soft_edges.hpp>
 #include <spinel/decode/stream.hpp>
 #include <spinel/decode/stream_window.hpp>
+#include <spinel/calib/atoms.hpp>
 #include <spinel/calib/audit.hpp>
+#include <spinel/calib/charge.hpp>
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/curves.hpp>
 #include <spinel/calib/decay.hpp>
@@ -72,6 +77,7 @@
 #include <spinel/calib/engine.hpp>
 #include <spinel/calib/facts.hpp>
 #include <spinel/calib/fit.hpp>
+#include <spinel/calib/flux.hpp>
 #include <spinel/calib/gates.hpp>
 #include <spinel/calib/guardrail.hpp>
 #include <spinel/calib/line.hpp>
