@@ -78,6 +78,17 @@ struct DampedCosine {
   }
 };
 
+/// c0 exp(-g x) sin(2 pi f x) + c1; theta = (f, g).
+struct SineFromZero {
+  static constexpr int n_theta = 2, n_fixed = 0, n_linear = 2;
+  void fill(std::span<const double> x, const double* theta, double* const* columns) const noexcept {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      columns[0][i] = std::exp(-theta[1] * x[i]) * std::sin(two_pi * theta[0] * x[i]);
+      columns[1][i] = 1.0;
+    }
+  }
+};
+
 /// 1/2 + 1/2 exp(-g x) cos(2 pi f x + p); theta = (f, g, p): amplitude and offset come from calibration points.
 struct CalibratedCosine {
   static constexpr int n_theta = 3, n_fixed = 1, n_linear = 0;
