@@ -697,7 +697,7 @@ def main():
             shown += 1
             v = record["verdict"]
             print(f"{twin.family}-{twin.scenario}-{seed:04d} {scores} wanted {twin.status}/{twin.outcome}/{twin.fit} got {v['status']}/{v['outcome']}/{v['reliable']} {v['rules_fired']}", file=sys.stderr)
-            print("   truth", twin.params, "found", {k: record["fit"]["params"].get(k, {}).get("value") for k in twin.params}, {k: round(x, 4) if isinstance(x, float) else x for k, x in record["facts"].items() if k in ("snr", "dbic", "periods", "points_per_period", "window_over_t", "points_per_t", "residual_fraction", "dbic_second", "second_ratio", "dbic_other", "separation", "ellipticity", "resolved_fraction", "tunability", "error", "contrast", "envelope", "center", "relative_stderr", "lag_one", "bimodality", "jumps", "inlier_fraction", "second_fraction", "roughness", "tunability", "lines", "level", "span_over_width")}, file=sys.stderr)
+            print("   truth", twin.params, "found", {k: record["fit"]["params"].get(k, {}).get("value") for k in twin.params}, {k: round(x, 4) if isinstance(x, float) else x for k, x in record["facts"].items() if k in ("snr", "dbic", "periods", "points_per_period", "window_over_t", "points_per_t", "residual_fraction", "dbic_second", "second_ratio", "dbic_other", "separation", "ellipticity", "resolved_fraction", "tunability", "error", "contrast", "envelope", "center", "relative_stderr", "lag_one", "bimodality", "jumps", "inlier_fraction", "second_fraction", "roughness", "misfit", "lines", "level", "span_over_width")}, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 
 #include "calibrate_audit.hpp"
 #include "calibrate_record.hpp"
+#include "calibrate_report.hpp"
 #include "commands.hpp"
 
 namespace spinel::cli {
@@ -18,7 +19,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string trace, request, history, guardrails, ruleset, audit, batch, out;
+  std::string trace, request, history, guardrails, ruleset, audit, batch, out, report;
   double now_s = calib::missing;
   std::uint64_t rotate_bytes = 0;
   bool dry_run = false, redact = false;
@@ -119,12 +120,18 @@ void run_calibrate(const Options& options) {
   if (!options.trace.empty()) trace = parse_trace(options.trace, read_file(options.trace));
   std::vector<double> scratch;
   const auto start = std::chrono::steady_clock::now();
-  json record = make_record(inputs, options.request, options.trace.empty() ? nullptr : &trace, options.redact, scratch);
+  calib::Decision decision;
+  json record = make_record(inputs, options.request, options.trace.empty() ? nullptr : &trace, options.redact, scratch, &decision);
   const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
   apply(options, inputs, record);
   record["latency_us"] = latency;
   if (!options.audit.empty()) append_record(options.audit, record, options.rotate_bytes);
   else record.erase("inputs");
+  if (!options.report.empty()) {
+    std::ofstream file{options.report, std::ios::binary};
+    file << report_page(record, parse_request(options.request, inputs.request), options.trace.empty() ? nullptr : &trace, decision);
+    if (!file.flush()) throw InputError(options.report + ": cannot be written");
+  }
   std::printf("%s\n", to_line(record).c_str());
 }
 
@@ -249,6 +256,7 @@ void add_calibrate_commands(CLI::App& app) {
   command->add_option("--ruleset", options->ruleset, "thresholds (JSON)");
   command->add_option("--audit", options->audit, "append the decision to this hash-chained file");
   command->add_option("--rotate-bytes", options->rotate_bytes, "close the audit file as a numbered segment above this size (0: never)");
+  command->add_option("--report", options->report, "draw trace, fit, verdict and next sweep on this self-contained page (HTML)");
   command->add_option("--batch", options->batch, "folder of <id>.csv with <id>.request.json; advice only");
   command->add_option("--out", options->out, "decisions of a batch (JSON lines)");
   command->add_option("--now", options->now_s, "time of the decision, seconds since 1970 (default: the clock)");

@@ -234,7 +234,7 @@ json to_json(const calib::Decision& decision, const json& current) {
       {"separation", facts.separation}, {"ellipticity", facts.ellipticity}, {"error", facts.error}, {"contrast", facts.contrast}, {"tunability", facts.tunability},
       {"resolved_fraction", facts.resolved_fraction}, {"jumps", facts.jumps}, {"lag_one", facts.lag_one}, {"bimodality", facts.bimodality},
       {"inlier_fraction", facts.inlier_fraction}, {"second_fraction", facts.second_fraction}, {"roughness", facts.roughness}, {"completeness", facts.completeness},
-      {"level", facts.level}, {"lines", facts.lines}, {"window_periods", facts.window_periods}, {"detuning", facts.detuning}, {"r_squared", facts.r_squared}, {"kurtosis", facts.kurtosis}};
+      {"level", facts.level}, {"lines", facts.lines}, {"misfit", facts.misfit}, {"window_periods", facts.window_periods}, {"detuning", facts.detuning}, {"r_squared", facts.r_squared}, {"kurtosis", facts.kurtosis}};
   for (const auto& [key, value] : numbers) put(facts_json, key, value);
   out["facts"] = facts_json;
   json params = json::object();

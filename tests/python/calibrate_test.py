@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 PROGRAM = os.environ["SPINEL_PROGRAM"]
 SHARED = pathlib.Path(os.environ.get("SPINEL_SHARED_DIR", "/nonexistent")) / "calibration"
@@ -570,6 +571,53 @@ class Audit(Folder):
         self.assertEqual(list(record["inputs"]), ["sha256"])
         self.assertEqual(self.problems()[0], 0)
         self.assertIn("9 records, 0 differ, 1 redacted", run("audit", "replay", self.audit).stdout)
+
+
+class Report(Folder):
+    """One page a decision: well formed, nothing fetched, nothing unescaped."""
+
+    def page(self, family, names, columns, **fields):
+        trace = self.write("t.csv", csv(names, *columns))
+        request = self.write("r.json", {"family": family, "columns": names, **fields})
+        report = self.dir / "page.html"
+        record = decision_of(run("calibrate", "--trace", trace, "--request", request, "--report", report))
+        text = report.read_text()
+        svg = text[text.index("<svg"):text.index("</svg>") + 6] if "<svg" in text else ""
+        if svg:
+            xml.etree.ElementTree.fromstring(svg)
+        for word in ("http://", "https://", "<script", "src="):
+            self.assertNotIn(word, text)
+        self.assertIn(record["verdict"]["status"], text)
+        self.assertIn(record["verdict"]["reason"].replace("'", "&#39;")[:20], text)
+        return text, svg, record
+
+    def test_sweep_with_fit_and_next_sweep(self):
+        x, y = ramsey()
+        text, svg, _ = self.page("ramsey", ["delay_s", "population"], (x, y), target="<q3> & \"q4\"")
+        self.assertEqual(svg.count("<circle"), len(x))
+        self.assertIn("class='fit'", svg)
+        self.assertIn("&lt;q3&gt; &amp; &quot;q4&quot;", text)
+        # The curve runs through the points: its height over the first point is that point's.
+        points = svg[svg.index("points='") + 8:].split("'")[0].split()
+        circles = [float(part.split("'")[1]) for part in svg.split("cy=")[1:]]
+        self.assertLess(abs(float(points[0].split(",")[1]) - circles[0]), 20)
+        x, y = ramsey(f=4e4)
+        _, svg, record = self.page("ramsey", ["delay_s", "population"], (x, y))
+        self.assertEqual(record["verdict"]["status"], "TOO_FEW_OSC")
+        self.assertIn("class='next'", svg)
+        self.assertIn("doubtful", svg)
+
+    def test_shots_and_maps(self):
+        rng = random.Random(1)
+        state = [k % 2 for k in range(400)]
+        _, svg, _ = self.page("gmm", ["prepared_state", "I", "Q"], (state, [s + rng.gauss(0, 0.1) for s in state], [rng.gauss(0, 0.1) for _ in state]))
+        self.assertEqual(svg.count("class='s1'"), 200)
+        b, f = zip(*[(b / 10, 5e9 + 1e6 * f) for b in range(-10, 11) for f in range(60)])
+        _, svg, _ = self.page("qubit_flux_map", ["bias_V", "frequency_Hz", "signal"], (b, f, [rng.gauss(0, 0.05) + 1 / (1 + ((v - 5.04e9 + 2e7 * u * u) / 2e6) ** 2) for u, v in zip(b, f)]))
+        self.assertGreater(svg.count("fill='rgb("), 1000)
+
+    def test_nothing_to_draw(self):
+        self.page("t1", ["delay_us", "signal"], ([1, 2], [math.nan, math.nan]))
 
 
 class Batch(Folder):

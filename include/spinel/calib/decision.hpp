@@ -71,6 +71,7 @@ struct Facts {
   double second_fraction = missing;    ///< clear slices with a second line
   double roughness = missing;          ///< how much a ridge jumps from slice to slice, in line widths
   double completeness = missing, level = missing, level_error = missing;  ///< of a step: part reached, floor over height
+  double misfit = missing;             ///< residual of a smooth ridge over the scatter between neighboring slices
   double lines = missing;              ///< model-free count of spectral lines
   double window_periods = missing;     ///< periods within one window of a sweep taken in windows
   double detuning = missing, r_squared = missing, kurtosis = missing;

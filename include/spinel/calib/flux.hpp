@@ -123,6 +123,27 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
       decision.add("flux_period", periodic.fit.theta[0] * facts.span, periodic.fit.theta_stderr[0] * facts.span, "1");
     }
   }
+  {
+    // What a quartic through the clear slices leaves, over the scatter between neighbors: an avoided crossing bends the ridge at one place.
+    ScratchScope scope{workspace};
+    for (std::size_t k = 0; k < n; ++k) data.weight[k] = base[k] > 0.5 ? 1.0 : 1e-3;
+    Fitter<Polynomial<4>> fitter{Polynomial<4>{}, data.data(), workspace};
+    auto turn = workspace.take(n);
+    if (!fitter.ready() || turn.empty()) return;
+    double linear[6], sum = 0;
+    fitter.project(nullptr, linear);
+    for (std::size_t k = 0; k < n; ++k) rest[k] = fitter.residual(k, linear);
+    std::size_t count = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+      if (base[k] < 0.5) continue;
+      sum += rest[k] * rest[k] / static_cast<double>(clear);
+      if (k >= 2 && base[k - 1] > 0.5 && base[k - 2] > 0.5) turn[count++] = spinel::fabs(rest[k] - 2 * rest[k - 1] + rest[k - 2]);
+    }
+    const double scatter = count > 0 ? 1.4826 * median(turn.first(count)) / spinel::sqrt(6.0) : 0.0;
+    facts.misfit = spinel::sqrt(sum) / spinel::max(scatter, 0.35 * ridge.step / data.y_scale);
+    // A periodic arc that every slice lies on is no misfit.
+    if (best.inliers > 0.95 && best.inliers > arc.inliers) facts.misfit = missing;
+  }
   facts.inlier_fraction = best.inliers;
   facts.tunability = best.excursion * data.y_scale / spinel::max(width, ridge.step);
   facts.center = spot + 0.5;

@@ -181,9 +181,17 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
   facts.dbic_other = line.bic() - wave.bic();
   const double amplitude = spinel::hypot(wave.linear[0], wave.linear[1]);
   double error, error_stderr;
+  // A population that starts at the equator: amplitude and error are told apart by a sine without free phase.
+  Fit sine;
+  if (population) sine = fit_curve(SineFromZero{}, data.data(), frequencies, dampings, bounds, workspace);
+  const bool from_equator = population && spinel::isfinite(sine.rss) && sine.theta[0] > 0.13 && spinel::fabs(sine.linear[0]) < 0.7 && line.bic() - sine.bic() > 6;
   // Less than a fifth of a turn, or more swing than a population has, is a slope, not an oscillation.
   const bool oscillates = facts.dbic_other > 10 && amplitude > 0.02 && wave.theta[0] > 0.2 && (!population || amplitude < 0.75);
-  if (oscillates) {
+  if (from_equator && (!oscillates || sine.bic() < wave.bic() + 6)) {
+    error = two_pi * sine.theta[0] / facts.span * (sine.linear[0] < 0 ? -1 : 1);
+    error_stderr = two_pi * sine.theta_stderr[0] / facts.span;
+    decision.model = "exp(-n/N) sin(n e) from the equator: error e rad a pulse";
+  } else if (oscillates) {
     // Phase advance a pulse: a pulse that misses pi by e turns the Bloch vector by e more each time.
     error = two_pi * wave.theta[0] / facts.span;
     error_stderr = two_pi * wave.theta_stderr[0] / facts.span;
