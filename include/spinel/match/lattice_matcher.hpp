@@ -67,34 +67,8 @@ class AnyRoundsLatticeMatcher {
   Status set_up(const MemoryExperiment& experiment, std::span<const GraphEdge> edges, std::span<std::byte> memory,
                 std::span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own,
                 const LatticeCapacity& capacity = LatticeCapacity::uniform(d)) noexcept {
-    is_set_up_ = false;
-    if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
-      return Status::bad_argument;
-    const Layout layout(experiment.rounds);
-    Arena arena(scratch_memory), own(memory);
-    Scratch scratch;
-    scratch.lay_out(layout, capacity, edges.size(), arena);
-    lay_out(layout, capacity, own);
-    if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
-    if (!Layout::is_fixed && (own.overflowed() || memory.empty())) return Status::out_of_capacity;
-    if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
-    LatticeSite* sites = scratch.sites.data();
-    if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
-    else place_stim_detectors(experiment, sites);
-    events_.clear(layout);
-    tree_.clear(layout);
-    search_.clear(layout);
-    const Status status = scratch.builder[0].build(scratch.graph, sites, tables_, search_);
-    if (status != Status::ok) return status;
-    for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
-    for (std::size_t k = 0; k < n_detectors(); ++k) {
-      id_of_[k] = layout.id(sites[k]);
-      tables_.near_of[id_of_[k]] = tables_.row(id_of_[k]).near;
-      if (Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
-    }
-    nats_per_unit_ = scratch.graph.nats_per_unit();
-    is_set_up_ = true;
-    return Status::ok;
+    return set_up(experiment, edges, memory, scratch_memory, numbering, capacity,
+                  [](const MatchingGraph&, const LatticeSite*) { return Status::ok; });
   }
 
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
@@ -123,14 +97,7 @@ class AnyRoundsLatticeMatcher {
       end();
       return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     }
-    Certified certified{finish()};
-    for (int k = 0; k < events_.n_events; ++k) {
-      const auto& match = tree_.item(static_cast<Index>(k)).match;
-      if (match.v == Tree::unmatched) certified.primal = -1;
-      if (match.v >= k) continue;
-      certified.primal += detail::distance_of(match.path);
-      certified.flips ^= match.path & 1;
-    }
+    const Certified certified = prove(finish());
     end();
     return certified;
   }
@@ -141,7 +108,42 @@ class AnyRoundsLatticeMatcher {
   std::size_t table_bytes() const noexcept { return tables_.bytes(); }
   const Tables& tables() const noexcept { return tables_; }
 
- private:
+ protected:
+  /// `more(graph, sites)` adds what a derived engine needs.
+  template <class More>
+  Status set_up(const MemoryExperiment& experiment, std::span<const GraphEdge> edges, std::span<std::byte> memory,
+                std::span<std::byte> scratch_memory, DetectorNumbering numbering, const LatticeCapacity& capacity,
+                More&& more) noexcept {
+    is_set_up_ = false;
+    if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
+      return Status::bad_argument;
+    const Layout layout(experiment.rounds);
+    Arena arena(scratch_memory), own(memory);
+    Scratch scratch;
+    scratch.lay_out(layout, capacity, edges.size(), arena);
+    lay_out(layout, capacity, own);
+    if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
+    if (!Layout::is_fixed && (own.overflowed() || memory.empty())) return Status::out_of_capacity;
+    if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
+    LatticeSite* sites = scratch.sites.data();
+    if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
+    else place_stim_detectors(experiment, sites);
+    events_.clear(layout);
+    tree_.clear(layout);
+    search_.clear(layout);
+    const Status status = scratch.builder[0].build(scratch.graph, sites, tables_, search_);
+    if (status != Status::ok) return status;
+    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
+    for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
+    for (std::size_t k = 0; k < n_detectors(); ++k) {
+      id_of_[k] = layout.id(sites[k]);
+      tables_.near_of[id_of_[k]] = tables_.row(id_of_[k]).near;
+      if (Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
+    }
+    nats_per_unit_ = scratch.graph.nats_per_unit();
+    is_set_up_ = true;
+    return Status::ok;
+  }
   struct Scratch {
     MatchingGraph graph;
     std::span<LatticeSite> sites;
@@ -170,6 +172,17 @@ class AnyRoundsLatticeMatcher {
     tree_.end([&](Index leaf) { events_.forget(leaf); });
     events_.end();
   }
+  Certified prove(const MatchResult& result) const noexcept {
+    Certified certified{result};
+    for (int k = 0; k < events_.n_events; ++k) {
+      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      if (match.v == Tree::unmatched) certified.primal = -1;
+      if (match.v >= k) continue;
+      certified.primal += detail::distance_of(match.path);
+      certified.flips ^= match.path & 1;
+    }
+    return certified;
+  }
   /// False where an event cannot be explained at all.
   bool match(const std::uint8_t* events) noexcept {
     tree_.begin();
@@ -177,8 +190,13 @@ class AnyRoundsLatticeMatcher {
     Metric metric(tables_, search_, events_, tree_);
     if (!read(events)) return false;
     look_for_nearest();
-    int n = pair_nearest();
-    // Small trees first: most are, and what they settle spares the others work.
+    search_all(metric, pair_nearest());
+    return true;
+  }
+  /// Matches the first `n` of `unpaired_`, and whom that undoes. Small trees first: most are, and what they settle spares the
+  /// others work.
+  template <class AnyMetric>
+  void search_all(AnyMetric& metric, int n) noexcept {
     constexpr int small_tree = 3, any_tree = 1 << 30;
     int n_left = 0;
     for (int k = 0; k < n; ++k) {
@@ -191,7 +209,6 @@ class AnyRoundsLatticeMatcher {
       const Index leaf = unpaired_[k];
       if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(metric, leaf, any_tree);
     }
-    return true;
   }
 
   bool read(const std::uint8_t* events) noexcept {
@@ -304,34 +321,23 @@ class AnyRoundsLatticeMatcher {
 
 /// The same for one experiment, with its memory inside: `sizeof` is all that it will ever use.
 template <MemoryExperiment experiment, class BitOps = NativeBits>
-class LatticeMatcher {
+class LatticeMatcher : public AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps,
+                                                      LatticeLayout<experiment.distance, experiment.rounds>> {
   static_assert(RequireValid<experiment>::value);
   using Layout = LatticeLayout<experiment.distance, experiment.rounds>;
   using Engine = AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps, Layout>;
   static constexpr LatticeCapacity capacity = LatticeSizes<Layout>::capacity;
 
  public:
-  LatticeMatcher() noexcept = default;
-  LatticeMatcher(const LatticeMatcher&) = delete;
-  LatticeMatcher& operator=(const LatticeMatcher&) = delete;
-
   static std::size_t scratch_bytes(std::size_t n_edges) noexcept {
     return Engine::scratch_bytes(experiment.rounds, capacity, n_edges);
   }
   /// As AnyRoundsLatticeMatcher::set_up.
   Status set_up(std::span<const GraphEdge> edges, std::span<std::byte> scratch_memory,
                 DetectorNumbering numbering = DetectorNumbering::own) noexcept {
-    return engine_.set_up(experiment, edges, {}, scratch_memory, numbering, capacity);
+    return Engine::set_up(experiment, edges, {}, scratch_memory, numbering, capacity);
   }
-  MatchResult decode(const std::uint8_t* events) noexcept { return engine_.decode(events); }
-  auto decode_certified(const std::uint8_t* events) noexcept { return engine_.decode_certified(events); }
   static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(experiment.n_detectors()); }
-  double nats_per_unit() const noexcept { return engine_.nats_per_unit(); }
-  std::size_t table_bytes() const noexcept { return engine_.table_bytes(); }
-  const auto& tables() const noexcept { return engine_.tables(); }
-
- private:
-  Engine engine_;
 };
 
 }  // namespace spinel
