@@ -4,13 +4,14 @@
 // shortest path, read off the distance tables.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
@@ -45,8 +46,8 @@ class LatticeImplied {
   }
 
   /// Errors: unsupported (rounds imply different edges), out_of_capacity.
-  Status build(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, std::span<const GraphEdge> edges,
-               std::span<const std::uint32_t> mechanism_of, std::span<JointEdges> joints) noexcept {
+  Status build(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, Span<const GraphEdge> edges,
+               Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
     for (std::size_t k = 0; k < n_ranges; ++k) ranges_[k] = {};
     n_edges_ = 0;
     Status status = Status::ok;
@@ -70,7 +71,7 @@ class LatticeImplied {
   }
 
   /// What the edge in `slot` of `row` implies.
-  std::span<const ImpliedEdge> of(int row, int slot) const noexcept {
+  Span<const ImpliedEdge> of(int row, int slot) const noexcept {
     const Range range = ranges_[row * n_slots + slot];
     return {&edges_[range.begin], range.size};
   }
@@ -106,7 +107,7 @@ class LatticeImplied {
       while (slot < tables.degree[row] && tables.edges[row][slot].offset != length) ++slot;
       if (slot == tables.degree[row]) return Status::unsupported;
     }
-    std::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
+    spinel::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
       return x.from != y.from ? x.from < y.from : x.along < y.along;
     });
     Range& range = ranges_[row * n_slots + slot];
