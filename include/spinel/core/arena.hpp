@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 #include <spinel/core/span.hpp>
 
@@ -26,7 +27,7 @@ class Arena {
   /// `count` value-initialised items, 64-byte aligned; empty when counting or when the memory does not suffice.
   template <class T>
   Span<T> take(std::size_t count) noexcept {
-    static_assert(__is_trivially_copyable(T), "arena items are never destroyed");
+    static_assert(std::is_trivially_destructible_v<T>, "arena items are never destroyed");
     static_assert(alignof(T) <= alignment);
     const std::size_t start = used_;
     const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;

@@ -98,6 +98,7 @@ class LatticeTableBuilder {
       heaviest_ = spinel::max(heaviest_, static_cast<std::int32_t>(edge.weight));
     }
     if (heaviest_ == 0) return Status::unsupported;
+    tables.lightest = lightest_;
     tables.bucket_shift = static_cast<std::int32_t>(std::bit_width(static_cast<std::uint32_t>(lightest_))) - 1;
     if ((heaviest_ >> tables.bucket_shift) >= Search::n_buckets - 2) return Status::unsupported;
     for (std::size_t node = 0; node < graph.n_detectors(); ++node) {

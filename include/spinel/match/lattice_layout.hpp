@@ -6,8 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
-#include <type_traits>
 
 #include <spinel/code/detectors.hpp>
 #include <spinel/code/experiment.hpp>

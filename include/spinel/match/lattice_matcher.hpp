@@ -69,36 +69,8 @@ class AnyRoundsLatticeMatcher {
   Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
                 Span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own,
                 const LatticeCapacity& capacity = LatticeCapacity::uniform(d), int model = 0) noexcept {
-    Tables& tables = tables_[model];
-    is_set_up_[model] = false;
-    if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
-      return Status::bad_argument;
-    const Layout layout(experiment.rounds);
-    Arena arena(scratch_memory), own(memory);
-    Scratch scratch;
-    scratch.lay_out(layout, capacity, edges.size(), arena);
-    lay_out(layout, capacity, own);
-    if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
-    if (!Layout::is_fixed && (own.overflowed() || memory.empty())) return Status::out_of_capacity;
-    if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
-    LatticeSite* sites = scratch.sites.data();
-    if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
-    else place_stim_detectors(experiment, sites);
-    events_.clear(layout);
-    tree_.clear(layout);
-    search_.clear(layout);
-    const Status status = scratch.builder[0].build(scratch.graph, sites, tables, search_);
-    if (status != Status::ok) return status;
-    if (model == 0)
-      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
-    for (std::size_t k = 0; k < n_detectors(); ++k) {
-      id_of_[k] = layout.id(sites[k]);
-      tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
-      if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
-    }
-    nats_per_unit_[model] = scratch.graph.nats_per_unit();
-    is_set_up_[model] = true;
-    return Status::ok;
+    return set_up(experiment, edges, memory, scratch_memory, numbering, capacity, model,
+                  [](const MatchingGraph&, const LatticeSite*) { return Status::ok; });
   }
 
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
@@ -127,14 +99,7 @@ class AnyRoundsLatticeMatcher {
       end();
       return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     }
-    Certified certified{finish()};
-    for (int k = 0; k < events_.n_events; ++k) {
-      const auto& match = tree_.item(static_cast<Index>(k)).match;
-      if (match.v == Tree::unmatched) certified.primal = -1;
-      if (match.v >= k) continue;
-      certified.primal += detail::distance_of(match.path);
-      certified.flips ^= match.path & 1;
-    }
+    const Certified certified = prove(finish());
     end();
     return certified;
   }
@@ -188,7 +153,44 @@ class AnyRoundsLatticeMatcher {
   std::size_t table_bytes(int model = 0) const noexcept { return tables_[model].bytes(); }
   const Tables& tables(int model = 0) const noexcept { return tables_[model]; }
 
- private:
+ protected:
+  /// `more(graph, sites)` adds what a derived engine needs.
+  template <class More>
+  Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
+                Span<std::byte> scratch_memory, DetectorNumbering numbering, const LatticeCapacity& capacity, int model,
+                More&& more) noexcept {
+    Tables& tables = tables_[model];
+    is_set_up_[model] = false;
+    if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
+      return Status::bad_argument;
+    const Layout layout(experiment.rounds);
+    Arena arena(scratch_memory), own(memory);
+    Scratch scratch;
+    scratch.lay_out(layout, capacity, edges.size(), arena);
+    lay_out(layout, capacity, own);
+    if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
+    if (!Layout::is_fixed && (own.overflowed() || memory.empty())) return Status::out_of_capacity;
+    if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
+    LatticeSite* sites = scratch.sites.data();
+    if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
+    else place_stim_detectors(experiment, sites);
+    events_.clear(layout);
+    tree_.clear(layout);
+    search_.clear(layout);
+    const Status status = scratch.builder[0].build(scratch.graph, sites, tables, search_);
+    if (status != Status::ok) return status;
+    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
+    if (model == 0)
+      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
+    for (std::size_t k = 0; k < n_detectors(); ++k) {
+      id_of_[k] = layout.id(sites[k]);
+      tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
+      if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
+    }
+    nats_per_unit_[model] = scratch.graph.nats_per_unit();
+    is_set_up_[model] = true;
+    return Status::ok;
+  }
   struct Scratch {
     MatchingGraph graph;
     Span<LatticeSite> sites;
@@ -218,6 +220,17 @@ class AnyRoundsLatticeMatcher {
     tree_.end([&](Index leaf) { events_.forget(leaf); });
     events_.end();
   }
+  Certified prove(const MatchResult& result) const noexcept {
+    Certified certified{result};
+    for (int k = 0; k < events_.n_events; ++k) {
+      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      if (match.v == Tree::unmatched) certified.primal = -1;
+      if (match.v >= k) continue;
+      certified.primal += detail::distance_of(match.path);
+      certified.flips ^= match.path & 1;
+    }
+    return certified;
+  }
   /// False where an event cannot be explained at all.
   bool match(const std::uint8_t* events) noexcept {
     tree_.begin();
@@ -231,8 +244,12 @@ class AnyRoundsLatticeMatcher {
   int match_events(const Tables& tables, Stop&& stop) noexcept {
     Metric metric(tables, search_, events_, tree_);
     look_for_nearest(tables);
-    const int n = pair_nearest();
-    // Small trees first: most are, and what they settle spares the others work.
+    return search_all(metric, pair_nearest(), tables, stop);
+  }
+  /// Matches the first `n` of `unpaired_`, and whom that undoes. Small trees first: most are, and what they settle spares the
+  /// others work. Returns how many were sent to the boundary instead because of `stop`.
+  template <class AnyMetric, class Stop>
+  int search_all(AnyMetric& metric, int n, const Tables& tables, Stop&& stop) noexcept {
     constexpr int small_tree = 3, any_tree = 1 << 30;
     int n_left = 0;
     bool stopped = false;
@@ -370,43 +387,23 @@ class AnyRoundsLatticeMatcher {
 
 /// The same for one experiment, with its memory inside: `sizeof` is all that it will ever use.
 template <MemoryExperiment experiment, class BitOps = NativeBits, int n_models = 1>
-class LatticeMatcher {
+class LatticeMatcher : public AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps,
+                                                      LatticeLayout<experiment.distance, experiment.rounds>, n_models> {
   static_assert(RequireValid<experiment>::value);
-
- public:
   using Layout = LatticeLayout<experiment.distance, experiment.rounds>;
   using Engine = AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps, Layout, n_models>;
   static constexpr LatticeCapacity capacity = LatticeSizes<Layout>::capacity;
 
-  LatticeMatcher() noexcept = default;
-  LatticeMatcher(const LatticeMatcher&) = delete;
-  LatticeMatcher& operator=(const LatticeMatcher&) = delete;
-
+ public:
   static std::size_t scratch_bytes(std::size_t n_edges) noexcept {
     return Engine::scratch_bytes(experiment.rounds, capacity, n_edges);
   }
   /// As AnyRoundsLatticeMatcher::set_up.
   Status set_up(Span<const GraphEdge> edges, Span<std::byte> scratch_memory,
                 DetectorNumbering numbering = DetectorNumbering::own, int model = 0) noexcept {
-    return engine_.set_up(experiment, edges, {}, scratch_memory, numbering, capacity, model);
+    return Engine::set_up(experiment, edges, {}, scratch_memory, numbering, capacity, model);
   }
-  MatchResult decode(const std::uint8_t* events) noexcept { return engine_.decode(events); }
-  auto decode_certified(const std::uint8_t* events) noexcept { return engine_.decode_certified(events); }
   static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(experiment.n_detectors()); }
-  template <class Visit, class Stop>
-  auto match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
-    return engine_.match_places(model, ids, n, visit, stop);
-  }
-  template <class Visit>
-  void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
-    engine_.for_places_within(model, id, limit, visit);
-  }
-  double nats_per_unit(int model = 0) const noexcept { return engine_.nats_per_unit(model); }
-  std::size_t table_bytes(int model = 0) const noexcept { return engine_.table_bytes(model); }
-  const auto& tables(int model = 0) const noexcept { return engine_.tables(model); }
-
- private:
-  Engine engine_;
 };
 
 }  // namespace spinel

@@ -64,6 +64,7 @@ class LatticeEvents {
 
   // == Lists ==
   bool has_lists() const noexcept { return has_lists_; }
+  void drop_lists() noexcept { has_lists_ = false; }
   void forget(Index leaf) noexcept { lists_[leaf] = {}; }
   template <class Visit>
   void for_known(Index leaf, Visit&& visit) const noexcept {

@@ -16,6 +16,8 @@ namespace spinel::detail {
 /// A distance (even, in weight units) with the observable flip of its path in the lowest bit.
 using MarkedDistance = std::uint32_t;
 constexpr std::int32_t distance_of(MarkedDistance marked) noexcept { return static_cast<std::int32_t>(marked & ~1u); }
+/// The length of one path after the other.
+constexpr MarkedDistance sum_of(MarkedDistance a, MarkedDistance b) noexcept { return ((a & ~1u) + (b & ~1u)) | ((a ^ b) & 1); }
 
 /// Windows start this many bits before a check's own place and are 57 bits wide.
 inline constexpr int window_reach = 28;
@@ -104,6 +106,7 @@ struct LatticeTables {
   /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1, 2 are the tables.
   std::int32_t radius[max_tiers] = {};
   std::int32_t bucket_shift = 0;
+  std::int32_t lightest = 1;  ///< no two checks are nearer to each other
   std::size_t n_near = 0, n_windows = 0, n_window_slots = 0, n_far = 0, n_far_slots = 0;
 
   const SiteRow& row(int id) const noexcept { return rows[layout.site_row(layout.site(id))]; }
@@ -140,7 +143,8 @@ class LatticeSearch {
     settle(tables, limit, [&](int id, MarkedDistance marked) {
       if (id != source) visit(id, marked);
       return true;
-    });
+    }, nothing_more);
+    reset();
   }
   /// The same without the ids that are no nearer than both ways to the boundary together: events there never need each other,
   /// nor do any whose way leads through there.
@@ -153,7 +157,8 @@ class LatticeSearch {
       if (distance_of(marked) - way_out >= distance_of(tables.boundary[id])) return false;
       visit(id, marked);
       return true;
-    });
+    }, nothing_more);
+    reset();
   }
   /// The same from the boundary, where `seeds` calls `reach(id, marked weight)` for every boundary edge.
   template <class Seeds, class Visit>
@@ -164,17 +169,52 @@ class LatticeSearch {
     settle(tables, Tables::no_limit, [&](int id, MarkedDistance marked) {
       visit(id, marked);
       return true;
-    });
+    }, nothing_more);
+    reset();
+  }
+
+  /// The edges of a shortest path from `from` to `to`, which is as long as `marked`: `visit(id, number of the edge there)`.
+  template <class Visit>
+  void trace(const Tables& tables, int from, int to, MarkedDistance marked, Visit&& visit) noexcept {
+    reach(tables, to, 0);
+    settle(tables, distance_of(marked) + 2, always, nothing_more);
+    while (from != to) {
+      const int row = tables.layout.edge_row(tables.layout.site(from));
+      int found = 0;
+      for (int e = 0; e < tables.degree[row]; ++e) {
+        const LatticeEdge& edge = tables.edges[row][e];
+        const MarkedDistance rest = nodes_[from + edge.offset].distance;
+        if (rest != unreached && distance_of(rest) + distance_of(edge.weight) == distance_of(nodes_[from].distance)) found = e;
+      }
+      visit(from, found);
+      from += tables.edges[row][found].offset;
+    }
+    reset();
+  }
+  /// As `from_within_boundary`, with edges of this shot beside the tables': `more(id, marked, reach)` calls `reach(id, marked)`
+  /// for the other ends of those at `id`. They may weigh nothing, so an id may be visited again, nearer.
+  template <class More, class Visit>
+  void from_with_more(const Tables& tables, int source, std::int32_t limit, std::int32_t way_out, More&& more, Visit&& visit) noexcept {
+    reach(tables, source, 0);
+    settle(tables, limit, [&](int id, MarkedDistance marked) {
+      if (id != source && distance_of(marked) - way_out >= distance_of(tables.boundary[id])) return false;
+      visit(id, marked);
+      return true;
+    }, more);
+    reset();
   }
 
  private:
   static constexpr std::int32_t none = -1;
+  static constexpr std::int32_t settled = -2;
   static constexpr MarkedDistance unreached = 0xffffffff;
   struct Node {
     MarkedDistance distance = unreached;
     std::int32_t next = none;
     std::int32_t previous = none;
   };
+  static constexpr auto always = [](int, MarkedDistance) { return true; };
+  static constexpr auto nothing_more = [](int, MarkedDistance, auto&&) {};
 
   void reach(const Tables& tables, int id, MarkedDistance marked) noexcept {
     Node& node = nodes_[id];
@@ -182,10 +222,12 @@ class LatticeSearch {
       touched_[n_touched_++] = id;
     } else {
       if ((marked & ~1u) >= (node.distance & ~1u)) return;
-      if (node.next != none) nodes_[node.next].previous = node.previous;
-      if (node.previous != none) nodes_[node.previous].next = node.next;
-      else heads_[bucket(tables, node.distance)] = node.next;
-      --n_queued_;
+      if (node.previous != settled) {
+        if (node.next != none) nodes_[node.next].previous = node.previous;
+        if (node.previous != none) nodes_[node.previous].next = node.next;
+        else heads_[bucket(tables, node.distance)] = node.next;
+        --n_queued_;
+      }
     }
     node.distance = marked;
     const int at = bucket(tables, marked);
@@ -198,25 +240,31 @@ class LatticeSearch {
   static int bucket(const Tables& tables, MarkedDistance marked) noexcept {
     return static_cast<int>((marked >> tables.bucket_shift) % n_buckets);
   }
-  template <class Visit>
-  void settle(const Tables& tables, std::int32_t limit, Visit&& visit) noexcept {
+  template <class Visit, class More>
+  void settle(const Tables& tables, std::int32_t limit, Visit&& visit, More&& more) noexcept {
     for (std::uint32_t b = static_cast<std::uint32_t>(start_) >> tables.bucket_shift; n_queued_ > 0; ++b) {
       std::int32_t& head = heads_[b % n_buckets];
       while (head != none) {
         const int id = head;
         head = nodes_[id].next;
         if (head != none) nodes_[head].previous = none;
+        nodes_[id].previous = settled;
         --n_queued_;
         const MarkedDistance marked = nodes_[id].distance;
         if (!visit(id, marked)) continue;
         const int row = tables.layout.edge_row(tables.layout.site(id));
         for (int e = 0; e < tables.degree[row]; ++e) {
           const LatticeEdge& edge = tables.edges[row][e];
-          const MarkedDistance sum = ((marked & ~1u) + (edge.weight & ~1u)) | ((marked ^ edge.weight) & 1);
+          const MarkedDistance sum = sum_of(marked, edge.weight);
           if (distance_of(sum) < limit) reach(tables, id + edge.offset, sum);
         }
+        more(id, marked, [&](int to, MarkedDistance sum) {
+          if (distance_of(sum) < limit) reach(tables, to, sum);
+        });
       }
     }
+  }
+  void reset() noexcept {
     for (std::size_t k = 0; k < n_touched_; ++k) nodes_[touched_[k]] = Node{};
     n_touched_ = 0;
     start_ = 0;
