@@ -26,13 +26,13 @@ struct Owned {
   Status status = Status::ok;
 };
 
-std::unique_ptr<Owned> make(std::size_t n, const std::vector<GraphEdge>& edges, const PathTableOptions& options = {},
+std::unique_ptr<Owned> make(std::size_t n, const std::vector<GraphEdge>& edges, const PathTableOptions& tables = {},
                             std::uint32_t observable = 0) {
   auto owned = std::make_unique<Owned>();
-  owned->memory.resize(ExactMatcher::memory_needed(n, edges.size(), 64, options));
-  owned->matcher = ExactMatcher::create(n, 64, edges, owned->memory, options).value;
-  owned->gap_memory.resize(ClassGap::memory_needed(owned->matcher, options));
-  auto gap = ClassGap::create(owned->matcher, observable, owned->gap_memory, options);
+  owned->memory.resize(ExactMatcher::memory_needed(n, edges.size(), 64, tables));
+  owned->matcher = ExactMatcher::create(n, 64, edges, owned->memory, tables).value;
+  owned->gap_memory.resize(ClassGap::memory_needed(owned->matcher));
+  auto gap = ClassGap::create(owned->matcher, observable, owned->gap_memory);
   owned->status = gap.status;
   owned->gap = gap.value;
   return owned;

@@ -14,7 +14,6 @@
 #include <spinel/match/gap_search.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/matcher.hpp>
-#include <spinel/match/path_tables.hpp>
 
 namespace spinel {
 
@@ -35,36 +34,28 @@ struct ClassCosts {
 /// torus) no efficient exact method is known.
 class ClassGap {
  public:
-  using Options = PathTableOptions;
-
-  static std::size_t memory_needed(const ExactMatcher& matcher, const Options& options = {}) noexcept {
+  static std::size_t memory_needed(const ExactMatcher& matcher) noexcept {
     Arena counter;
-    ClassGap{}.lay_out(matcher.n_detectors(), matcher.graph().edges().size(), options, counter);
+    ClassGap{}.lay_out(matcher.n_detectors(), matcher.graph().edges().size(), counter);
     return counter.used() + Arena::alignment;
   }
 
-  /// For the graph of `matcher`, in `memory` (which it must not outlive). Set-up runs one Dijkstra search a detector.
+  /// For the graph of `matcher`, in `memory` (which it must not outlive). Set-up runs two Dijkstra searches.
   /// Errors: bad_argument for an observable above 63; out_of_capacity; unsupported if the observable is not the
   /// parity of a part of the boundary, or if it has no two classes.
-  static Result<ClassGap> create(ExactMatcher& matcher, std::uint32_t observable, std::span<std::byte> memory,
-                                 const Options& options = {}) noexcept {
+  static Result<ClassGap> create(ExactMatcher& matcher, std::uint32_t observable,
+                                 std::span<std::byte> memory) noexcept {
     if (observable > 63) return Status::bad_argument;
     matcher.apply({});
     ClassGap made;
     Arena arena(memory);
-    made.lay_out(matcher.n_detectors(), matcher.graph().edges().size(), options, arena);
+    made.lay_out(matcher.n_detectors(), matcher.graph().edges().size(), arena);
     if (arena.overflowed() || memory.empty()) return Status::out_of_capacity;
     made.observable_ = observable;
     if (!made.find_sides(matcher.graph())) return Status::unsupported;
     made.fixed_.find(matcher.graph(), made.side_of_, matcher.paths_);
     if (made.fixed_.across == infinite_distance) return Status::unsupported;
-    const auto& to = made.fixed_.to;
-    // As far apart as both from one side: the side meets them first.
-    made.tables_.build(
-        matcher.graph(), matcher.paths_, [](std::uint32_t) { return 2 * infinite_distance; },
-        [&](std::uint32_t source, std::uint32_t node, std::int64_t distance) {
-          return distance >= to[0][source] + to[0][node] || distance >= to[1][source] + to[1][node];
-        });
+    made.search_.use(made.fixed_);
     return made;
   }
 
@@ -85,8 +76,10 @@ class ClassGap {
       own_.find(matcher.graph(), side_of_, matcher.paths_);
       sides = &own_;
     }
+    if (matcher.by_search() || uses_own_) search_.use(*sides);
+    uses_own_ = matcher.by_search();
     tree.remember_leaves();
-    costs.gap = search_.run(matcher.graph(), tables_, matcher.paths_, matcher.by_search(), *sides, tree);
+    costs.gap = search_.run(matcher.graph(), side_of_, *sides, tree);
     tree.end();
     return costs;
   }
@@ -96,12 +89,11 @@ class ClassGap {
  private:
   static constexpr std::uint8_t neither = 2;
 
-  void lay_out(std::size_t n_detectors, std::size_t n_edges, const Options& options, Arena& arena) noexcept {
+  void lay_out(std::size_t n_detectors, std::size_t n_edges, Arena& arena) noexcept {
     side_of_ = arena.take<std::uint8_t>(n_edges);
     fixed_.lay_out(n_detectors, arena);
     own_.lay_out(n_detectors, arena);
-    search_.lay_out(n_detectors, arena);
-    tables_.lay_out(n_detectors, 0, options, arena);
+    search_.lay_out(n_detectors, n_edges, arena);
     parity_ = arena.take<std::uint8_t>(n_detectors);
     found_ = arena.take<std::uint32_t>(n_detectors);
   }
@@ -111,11 +103,11 @@ class ClassGap {
   std::uint32_t observable_ = 0;
   std::span<std::uint8_t> side_of_;  // of every boundary edge
   detail::SideDistances fixed_;
-  PathTables tables_;
   std::span<std::uint8_t> parity_;  // only for set-up, as the next
   std::span<std::uint32_t> found_;
   // == Per shot ==
   detail::SideDistances own_;  // with a shot's own weights
+  bool uses_own_ = false;      // so the search does
   detail::GapSearch search_;
 };
 
