@@ -47,6 +47,39 @@ struct SideDistances {
   std::int64_t nearest(std::uint32_t node) const noexcept { return std::min(to[0][node], to[1][node]); }
 };
 
+/// The distances between all nodes that have two sides, if they are few enough; saturated.
+struct PairDistances {
+  static constexpr std::uint32_t none = 0xffffffff;
+  std::size_t n_max = 0, n = 0;
+  std::span<std::uint32_t> index;  // of a node in rows and columns
+  std::span<std::uint32_t> distances;
+
+  void lay_out(std::size_t n_detectors, std::size_t n_nodes_max, Arena& arena) noexcept {
+    n_max = std::min(n_detectors, n_nodes_max);
+    index = arena.take<std::uint32_t>(n_detectors);
+    distances = arena.take<std::uint32_t>(n_max * n_max);
+  }
+  void find(const MatchingGraph& graph, const SideDistances& sides, ShortestPaths& paths) noexcept {
+    n = 0;
+    for (std::uint32_t node = 0; node < graph.n_detectors(); ++node) {
+      const bool counts = sides.nearest(node) != infinite_distance;
+      index[node] = counts ? static_cast<std::uint32_t>(n) : none;
+      n += counts ? 1 : 0;
+    }
+    if (n > n_max) n = 0;
+    for (std::uint32_t source = 0; n > 0 && source < graph.n_detectors(); ++source) {
+      if (index[source] == none) continue;
+      std::uint32_t* row = &distances[index[source] * n];
+      for (std::size_t k = 0; k < n; ++k) row[k] = none;
+      paths.from_node(graph, source, [&](std::uint32_t node, std::int64_t distance) {
+        row[index[node]] = static_cast<std::uint32_t>(std::min<std::int64_t>(distance, none));
+        return true;
+      });
+      paths.clear();
+    }
+  }
+};
+
 class GapSearch {
  public:
   void lay_out(std::size_t n_detectors, std::size_t n_edges, Arena& arena) noexcept {
@@ -54,6 +87,8 @@ class GapSearch {
     groups_ = arena.take<Group>(n_items_ + 2);
     queue_ = arena.take<Entry>(2 * n_detectors + n_items_);
     members_ = arena.take<std::int32_t>(n_detectors);
+    columns_ = arena.take<std::uint32_t>(n_detectors);
+    gathered_ = arena.take<std::uint32_t>(n_detectors);
     cells_ = arena.take<Cell>(n_detectors);
     touched_ = arena.take<std::uint32_t>(n_detectors);
     front_ = arena.take<Arrival>(2 * n_edges + n_detectors + 1);
@@ -63,13 +98,14 @@ class GapSearch {
     for (std::uint32_t node = 0; node < cells_.size(); ++node) cells_[node] = cell_of_side(sides, node);
   }
 
-  /// The least weight to be added for a solution of the other class; `tree` holds the leaves, blossoms and duals of an
-  /// optimal one, which are used up. Times are half of what is added, as both roots grow.
+  /// The least weight to be added for a solution of the other class, or `limit` if that is less; `tree` holds the leaves, blossoms and duals of an
+  /// optimal one, which are used up. Times are half of what is added, as both roots grow. Without distances between all
+  /// pairs (none: `n` is 0) the graph is walked.
   std::int64_t run(const MatchingGraph& graph, std::span<const std::uint8_t> side_of, const SideDistances& sides,
-                   AlternatingTree& tree) noexcept {
-    const Context context{graph, side_of, sides, tree};
-    if (sides.across == infinite_distance) return infinite_distance;
-    end_ = sides.across / 2;
+                   const PairDistances& pairs, AlternatingTree& tree, std::int64_t limit) noexcept {
+    const Context context{graph, side_of, sides, pairs, tree};
+    if (sides.across == infinite_distance) return limit;
+    end_ = std::min(sides.across / 2, limit - limit / 2);
     begin(context);
     while (n_queued_ > 0) {
       std::pop_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later<Entry>);
@@ -79,7 +115,7 @@ class GapSearch {
       handle(context, entry);
     }
     for (std::size_t k = 0; k < n_touched_; ++k) cells_[touched_[k]] = cell_of_side(sides, touched_[k]);
-    return 2 * end_;
+    return std::min(2 * end_, limit);
   }
 
  private:
@@ -87,6 +123,7 @@ class GapSearch {
     const MatchingGraph& graph;
     std::span<const std::uint8_t> side_of;
     const SideDistances& sides;
+    const PairDistances& pairs;
     AlternatingTree& tree;
   };
   /// What leaf `leaf` meets next, at an absolute time; or the leaf met by a side, or the blossom that falls apart.
@@ -150,6 +187,7 @@ class GapSearch {
   void flood_from(const Context& context, std::size_t first_event) noexcept;
   void flood(const Context& context, std::int32_t leaf_id) noexcept;
   void look_ahead(const Context& context, std::int32_t leaf_id) noexcept;
+  void look_at_pairs(const Context& context, std::int32_t leaf_id) noexcept;
   void meet_at(const Context& context, std::uint32_t node, std::int64_t arrival, Entry& next) noexcept;
   void meet_over(const Context& context, const Cell& other, std::int64_t both_arrive, Entry& next) noexcept;
   void push_next(const Context& context, Entry next) noexcept {
@@ -162,13 +200,14 @@ class GapSearch {
   std::span<Group> groups_;
   std::span<Entry> queue_;
   std::span<std::int32_t> members_;  // leaves that have two sides
+  std::span<std::uint32_t> columns_, gathered_;  // of the members: in the distances between pairs, and those to them
   std::span<Arrival> front_;         // of the walk that is under way
   // == Per shot; cells of untouched nodes are the sides' ==
   std::span<Cell> cells_;
   std::span<std::uint32_t> touched_;
   std::size_t n_queued_ = 0, n_members_ = 0, n_touched_ = 0;
   std::int64_t end_ = 0;             // the earliest that the trees are known to meet
-  std::int64_t widest_outside_ = 0;  // radius
+  std::int64_t widest_outside_ = 0, widest_plus_ = 0;  // radii; of plus leaves, minus the time
   std::int32_t own_group_ = 0;       // of the leaf that looks ahead
   std::uint32_t n_marks_ = 0, n_walks_ = 0;
 };
@@ -178,11 +217,14 @@ inline void GapSearch::begin(const Context& context) noexcept {
   tree.now_ = 0;
   tree.n_events_ = tree.n_plus_ = tree.n_minus_ = 0;
   n_queued_ = n_members_ = n_touched_ = 0;
-  widest_outside_ = 0;
+  widest_outside_ = widest_plus_ = 0;
   n_marks_ = n_walks_ = 0;
   for (std::size_t k = 0; k < tree.n_leaves_; ++k) {
     const auto id = static_cast<std::int32_t>(k);
-    if (cells_[tree.leaf(id).node].arrival != infinite_distance) members_[n_members_++] = id;
+    const std::uint32_t node = tree.leaf(id).node;
+    if (cells_[node].arrival == infinite_distance) continue;
+    columns_[n_members_] = context.pairs.n > 0 ? context.pairs.index[node] : 0;
+    members_[n_members_++] = id;
   }
   if (n_members_ == 0) return;
   for (std::uint8_t side = 0; side < 2; ++side) enter(root(side), side);
@@ -317,7 +359,40 @@ inline void GapSearch::merge(const Context& context, std::int32_t one, std::int3
 inline void GapSearch::flood_from(const Context& context, std::size_t first_event) noexcept {
   const AlternatingTree& tree = context.tree;
   const std::size_t end = tree.n_events_;
-  for (std::size_t k = first_event; k < end; ++k) flood(context, tree.events_[k].leaf);
+  if (context.pairs.n == 0) {
+    for (std::size_t k = first_event; k < end; ++k) flood(context, tree.events_[k].leaf);
+    return;
+  }
+  for (std::size_t k = first_event; k < end; ++k)
+    widest_plus_ = std::max(widest_plus_, tree.leaf(tree.events_[k].leaf).radius);
+  for (std::size_t k = first_event; k < end; ++k) look_at_pairs(context, tree.events_[k].leaf);
+}
+
+/// The next thing that a plus leaf meets, from its distances to all others.
+inline void GapSearch::look_at_pairs(const Context& context, std::int32_t leaf_id) noexcept {
+  const AlternatingTree& tree = context.tree;
+  const Leaf& own = tree.leaf(leaf_id);
+  const auto& to = context.sides.to;
+  own_group_ = find(own.top);
+  Entry next{end_, leaf_id, nothing, Label::plus};
+  for (std::uint8_t side = 0; side < 2; ++side)
+    meet_over(context, {0, side_owner(side), 0}, to[side][own.node] - own.radius, next);
+  const std::uint32_t* row = &context.pairs.distances[context.pairs.index[own.node] * context.pairs.n];
+  for (std::size_t k = 0; k < n_members_; ++k) gathered_[k] = row[columns_[k]];
+  for (std::size_t k = 0; k < n_members_; ++k) {
+    const std::int64_t apart = std::int64_t{gathered_[k]} - own.radius;
+    if (apart >= next.time + std::max(widest_outside_, next.time + widest_plus_)) continue;
+    const Leaf& other = tree.leaf(members_[k]);
+    const Label label = tree.item(other.top).label;
+    if (label == Label::plus) {
+      if (members_[k] != leaf_id) meet_over(context, {0, members_[k], 0}, apart - other.radius, next);
+    } else if (label == Label::outside && apart < cells_[other.node].arrival && apart - other.radius < next.time) {
+      next.time = apart - other.radius;  // unless a side meets it first
+      next.target = members_[k];
+      next.label = Label::outside;
+    }
+  }
+  push_next(context, next);
 }
 
 /// A leaf became plus: it takes the nodes that it reaches first, and sees what is around them.
@@ -356,6 +431,7 @@ inline void GapSearch::flood(const Context& context, std::int32_t leaf_id) noexc
 /// The next thing that a plus leaf meets: at its nodes the events still outside and a side, and whatever owns nodes next
 /// to them.
 inline void GapSearch::look_ahead(const Context& context, std::int32_t leaf_id) noexcept {
+  if (context.pairs.n > 0) return look_at_pairs(context, leaf_id);
   const Leaf& own = context.tree.leaf(leaf_id);
   own_group_ = find(own.top);
   Entry next{end_, leaf_id, nothing, Label::plus};
