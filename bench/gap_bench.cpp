@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the second class costs: gap_bench MODEL.dem EVENTS.b8 [REPETITIONS] decodes every shot plain, plain with its gap,
-// correlated, and correlated with its gap, in turn, and prints the medians over repetitions of us/shot.
+// What the second class costs: gap_bench MODEL.dem EVENTS.b8 [REPETITIONS] decodes every shot plain, plain with its gap
+// (whole, and up to 4 nats, as a gate needs it), and correlated with neither, either and the other, in turn, and prints
+// the medians over repetitions of us/shot.
 // bench/peers/gap_table.py makes a table of it.
 #include <algorithm>
 #include <cstdio>
@@ -23,8 +24,8 @@ struct Gap {
 
 Gap make_gap(spinel::ExactMatcher& matcher) {
   Gap made;
-  made.memory.resize(spinel::ClassGap::memory_needed(matcher));
-  const auto finder = spinel::ClassGap::create(matcher, 0, made.memory);
+  made.memory.resize(spinel::ClassGap::memory_needed(matcher, {}));
+  const auto finder = spinel::ClassGap::create(matcher, 0, made.memory, {});
   if (!finder) {
     std::fprintf(stderr, "gap_bench: %s\n", spinel::to_string(finder.status));
     std::exit(1);
@@ -61,8 +62,9 @@ int main(int argc, char** argv) {
   Gap plain_gap = make_gap(plain->matcher), correlated_gap = make_gap(correlated->matcher.exact());
   const int repetitions = argc > 3 ? std::max(1, std::atoi(argv[3])) : 5;
   const std::size_t n = shots->n_shots;
-  std::vector<double> us[4];
+  std::vector<double> us[6];
   std::int64_t sum = 0;
+  const std::int64_t limit = plain->matcher.graph().units(4.0);
   const auto time = [&](int which, auto&& decode) {
     const std::clock_t start = std::clock();  // processor time: the machine may be shared
     for (std::size_t k = 0; k < n; ++k) sum += decode(shots->row(k));
@@ -71,16 +73,20 @@ int main(int argc, char** argv) {
   for (int r = 0; r < repetitions; ++r) {
     time(0, [&](const std::uint8_t* events) { return plain->matcher.decode(events).weight; });
     time(1, [&](const std::uint8_t* events) { return plain_gap.finder.decode(plain->matcher, events).gap; });
-    time(2, [&](const std::uint8_t* events) { return correlated->matcher.decode(events).weight; });
-    time(3, [&](const std::uint8_t* events) {
-      const auto best = correlated->matcher.decode(events);
-      return correlated_gap.finder.complete(correlated->matcher.exact(), best).gap;
-    });
+    time(2, [&](const std::uint8_t* events) { return plain_gap.finder.decode(plain->matcher, events, {}, limit).gap; });
+    time(3, [&](const std::uint8_t* events) { return correlated->matcher.decode(events).weight; });
+    for (const int which : {4, 5})
+      time(which, [&](const std::uint8_t* events) {
+        const auto best = correlated->matcher.decode(events);
+        return correlated_gap.finder
+            .complete(correlated->matcher.exact(), best, which == 4 ? spinel::ClassCosts::infinite : limit)
+            .gap;
+      });
   }
   for (auto& times : us) std::sort(times.begin(), times.end());
   const auto median = [&](int which) { return us[which][us[which].size() / 2]; };
-  std::printf("plain %.4f with_gap %.4f correlated %.4f with_gap %.4f memory_kib %zu gap_memory_kib %zu sum %lld\n", median(0),
-              median(1), median(2), median(3), plain->memory.size() / 1024, plain_gap.memory.size() / 1024,
-              static_cast<long long>(sum));
+  std::printf("plain %.4f gap %.4f gate %.4f correlated %.4f gap %.4f gate %.4f memory_kib %zu gap_memory_kib %zu sum %lld\n",
+              median(0), median(1), median(2), median(3), median(4), median(5), plain->memory.size() / 1024,
+              plain_gap.memory.size() / 1024, static_cast<long long>(sum));
   return 0;
 }

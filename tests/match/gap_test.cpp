@@ -27,13 +27,13 @@ struct Owned {
   Status status = Status::ok;
 };
 
-std::unique_ptr<Owned> make(std::size_t n, const std::vector<GraphEdge>& edges, const PathTableOptions& options = {},
-                            std::uint32_t observable = 0) {
+std::unique_ptr<Owned> make(std::size_t n, const std::vector<GraphEdge>& edges, const PathTableOptions& tables = {},
+                            std::uint32_t observable = 0, std::size_t pairs_max = 0) {
   auto owned = std::make_unique<Owned>();
-  owned->memory.resize(ExactMatcher::memory_needed(n, edges.size(), 64, options));
-  owned->matcher = ExactMatcher::create(n, 64, edges, owned->memory, options).value;
-  owned->gap_memory.resize(ClassGap::memory_needed(owned->matcher, options));
-  auto gap = ClassGap::create(owned->matcher, observable, owned->gap_memory, options);
+  owned->memory.resize(ExactMatcher::memory_needed(n, edges.size(), 64, tables));
+  owned->matcher = ExactMatcher::create(n, 64, edges, owned->memory, tables).value;
+  owned->gap_memory.resize(ClassGap::memory_needed(owned->matcher, {pairs_max}));
+  auto gap = ClassGap::create(owned->matcher, observable, owned->gap_memory, {pairs_max});
   owned->status = gap.status;
   owned->gap = gap.value;
   return owned;
@@ -96,7 +96,7 @@ TEST(ClassGap, AgreesWithAllSubsetsOnRandomSmallGraphs) {
     const auto edges = with_two_sides(random_graph(random, n, 2 + random() % (3 * n), c), n, random);
     const PathTableOptions options{.max_entries = 1u << 20, .max_per_node = static_cast<std::uint32_t>(1 + random() % 6),
                                    .min_per_node = 1, .near_per_node = static_cast<std::uint32_t>(random() % 4)};
-    const auto owned = make(n, edges, options);
+    const auto owned = make(n, edges, options, 0, random() % 12);
     if (owned->status == Status::unsupported) {
       ++unsupported;
       continue;
@@ -112,6 +112,9 @@ TEST(ClassGap, AgreesWithAllSubsetsOnRandomSmallGraphs) {
       if (HasFatalFailure()) FAIL() << "round " << round << " shot " << shot;
       ++compared;
       flipped += costs.observable_flips;
+      const auto limit = static_cast<std::int64_t>(random() % 60000000);
+      const ClassCosts limited = owned->gap.decode(owned->matcher, packed(n, events).data(), {}, limit);
+      ASSERT_EQ(limited.gap, std::min(costs.gap, costs.best.outcome == MatchOutcome::matched ? limit : 0));
     }
   }
   EXPECT_GT(compared, 20000);
@@ -152,12 +155,13 @@ std::vector<GraphEdge> with_far_side_as_detector(std::vector<GraphEdge> edges, s
 
 TEST(ClassGap, AgreesWithMatchingThatIsForcedOnLattices) {
   std::mt19937_64 random(12);
-  for (const std::uint32_t per_node : {4u, 320u}) {
+  for (const std::uint32_t per_node : {4u, 320u, 100u}) {
     const std::size_t side = 5, n = side * side * side;
     auto edges = grid(side, true, random);
     for (auto& edge : edges)
       if (edge.b != boundary_node) edge.observables &= ~ObservableFlips{1};  // parity of the boundary at x = 0
-    const auto owned = make(n, edges, {.max_per_node = per_node, .min_per_node = 1, .near_per_node = per_node / 2});
+    const auto owned = make(n, edges, {.max_per_node = per_node, .min_per_node = 1, .near_per_node = per_node / 2}, 0,
+                            per_node == 100 ? n : 0);
     ASSERT_EQ(owned->status, Status::ok);
     const auto forced_edges = with_far_side_as_detector(edges, n);
     std::vector<std::byte> memory(ExactMatcher::memory_needed(n + 1, forced_edges.size(), 64));

@@ -14,7 +14,6 @@
 #include <spinel/match/gap_search.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/matcher.hpp>
-#include <spinel/match/path_tables.hpp>
 
 namespace spinel {
 
@@ -35,19 +34,24 @@ struct ClassCosts {
 /// torus) no efficient exact method is known.
 class ClassGap {
  public:
-  using Options = PathTableOptions;
+  /// Up to how many nodes with two sides all distances are kept, 4 bytes each. With more, or with a shot's own
+  /// weights, the graph is walked.
+  struct Options {
+    std::size_t pairs_max = 1280;
+  };
 
-  static std::size_t memory_needed(const ExactMatcher& matcher, const Options& options = {}) noexcept {
+  static std::size_t memory_needed(const ExactMatcher& matcher, const Options& options) noexcept {
     Arena counter;
     ClassGap{}.lay_out(matcher.n_detectors(), matcher.graph().edges().size(), options, counter);
     return counter.used() + Arena::alignment;
   }
 
-  /// For the graph of `matcher`, in `memory` (which it must not outlive). Set-up runs one Dijkstra search a detector.
+  /// For the graph of `matcher`, in `memory` (which it must not outlive). Set-up runs one Dijkstra search a node
+  /// for the distances, else two.
   /// Errors: bad_argument for an observable above 63; out_of_capacity; unsupported if the observable is not the
   /// parity of a part of the boundary, or if it has no two classes.
-  static Result<ClassGap> create(ExactMatcher& matcher, std::uint32_t observable, Span<std::byte> memory,
-                                 const Options& options = {}) noexcept {
+  static Result<ClassGap> create(ExactMatcher& matcher, std::uint32_t observable,
+                                 Span<std::byte> memory, const Options& options) noexcept {
     if (observable > 63) return Status::bad_argument;
     matcher.apply({});
     ClassGap made;
@@ -58,25 +62,23 @@ class ClassGap {
     if (!made.find_sides(matcher.graph())) return Status::unsupported;
     made.fixed_.find(matcher.graph(), made.side_of_, matcher.paths_);
     if (made.fixed_.across == infinite_distance) return Status::unsupported;
-    const auto& to = made.fixed_.to;
-    // As far apart as both from one side: the side meets them first.
-    made.tables_.build(
-        matcher.graph(), matcher.paths_, [](std::uint32_t) { return 2 * infinite_distance; },
-        [&](std::uint32_t source, std::uint32_t node, std::int64_t distance) {
-          return distance >= to[0][source] + to[0][node] || distance >= to[1][source] + to[1][node];
-        });
+    made.search_.use(made.fixed_);
+    made.pairs_.find(matcher.graph(), made.fixed_, matcher.paths_);
     return made;
   }
 
-  /// Decodes with `matcher`, which must be the one given to `create`, and finds the gap.
-  ClassCosts decode(ExactMatcher& matcher, const std::uint8_t* events, Span<const EdgeWeight> weights = {}) noexcept {
+  /// Decodes with `matcher`, which must be the one given to `create`, and finds the gap, or `limit` if that is less:
+  /// a gate that asks only whether the gap is small gives a small limit, and the search ends there.
+  ClassCosts decode(ExactMatcher& matcher, const std::uint8_t* events, Span<const EdgeWeight> weights = {},
+                    std::int64_t limit = ClassCosts::infinite) noexcept {
     const MatchResult best = matcher.decode(events, weights);
-    return complete(matcher, best);
+    return complete(matcher, best, limit);
   }
 
   /// The gap of the shot that `matcher` decoded last, with the weights it had for it: a correlated matcher's second
   /// pass, for example. `best` is what that decoding returned. Uses up the proof that `ExactMatcher::certificate` needs.
-  ClassCosts complete(ExactMatcher& matcher, const MatchResult& best) noexcept {
+  ClassCosts complete(ExactMatcher& matcher, const MatchResult& best,
+                      std::int64_t limit = ClassCosts::infinite) noexcept {
     ClassCosts costs{best, 0, (best.observables >> observable_ & 1) != 0};
     if (best.outcome != MatchOutcome::matched) return costs;
     detail::AlternatingTree& tree = matcher.tree_;
@@ -85,8 +87,11 @@ class ClassGap {
       own_.find(matcher.graph(), side_of_, matcher.paths_);
       sides = &own_;
     }
+    if (matcher.by_search() || uses_own_) search_.use(*sides);
+    uses_own_ = matcher.by_search();
     tree.remember_leaves();
-    costs.gap = search_.run(matcher.graph(), tables_, matcher.paths_, matcher.by_search(), *sides, tree);
+    costs.gap = search_.run(matcher.graph(), side_of_, *sides, matcher.by_search() ? detail::PairDistances{} : pairs_, tree,
+                            limit > 0 ? limit : 0);
     tree.end();
     return costs;
   }
@@ -100,8 +105,8 @@ class ClassGap {
     side_of_ = arena.take<std::uint8_t>(n_edges);
     fixed_.lay_out(n_detectors, arena);
     own_.lay_out(n_detectors, arena);
-    search_.lay_out(n_detectors, arena);
-    tables_.lay_out(n_detectors, 0, options, arena);
+    search_.lay_out(n_detectors, n_edges, arena);
+    pairs_.lay_out(n_detectors, options.pairs_max, arena);
     parity_ = arena.take<std::uint8_t>(n_detectors);
     found_ = arena.take<std::uint32_t>(n_detectors);
   }
@@ -111,11 +116,12 @@ class ClassGap {
   std::uint32_t observable_ = 0;
   Span<std::uint8_t> side_of_;  // of every boundary edge
   detail::SideDistances fixed_;
-  PathTables tables_;
+  detail::PairDistances pairs_;
   Span<std::uint8_t> parity_;  // only for set-up, as the next
   Span<std::uint32_t> found_;
   // == Per shot ==
   detail::SideDistances own_;  // with a shot's own weights
+  bool uses_own_ = false;      // so the search does
   detail::GapSearch search_;
 };
 

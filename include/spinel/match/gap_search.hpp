@@ -2,11 +2,12 @@
 // From the best solution to the best one of the other class, where the observable is the parity of the paths that end on
 // one of two sides of the boundary: a path is forced from one side to the other. Both sides grow as the roots of
 // two alternating trees in what the exact matcher left behind, whose duals stay feasible, until the trees meet.
-// Source: Edmonds' blossom algorithm started from an optimum (one augmentation more), this library's own formulation;
-// the gap itself: Gidney, Newman, Brooks, Jones, arXiv:2312.04522 ("complementary gap").
+// Whatever grows (a side, a plus leaf) does so to the end, so every node belongs to what reaches it first, and things
+// meet where their cells do. A side's cell is known beforehand: only what leaves reach earlier is ever walked.
+// Source: Edmonds' blossom algorithm started from an optimum (one augmentation more), cells as in Mehlhorn, Inf. Process.
+// Lett. 27 (1988) 125, this library's own combination; the gap: Gidney, Newman, Brooks, Jones, arXiv:2312.04522.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -16,7 +17,6 @@
 #include <spinel/core/span.hpp>
 #include <spinel/match/alternating_tree.hpp>
 #include <spinel/match/graph.hpp>
-#include <spinel/match/path_tables.hpp>
 #include <spinel/match/shortest_paths.hpp>
 
 namespace spinel::detail {
@@ -49,49 +49,104 @@ struct SideDistances {
   std::int64_t nearest(std::uint32_t node) const noexcept { return spinel::min(to[0][node], to[1][node]); }
 };
 
+/// The distances between all nodes that have two sides, if they are few enough; saturated.
+struct PairDistances {
+  static constexpr std::uint32_t none = 0xffffffff;
+  std::size_t n_max = 0, n = 0;
+  Span<std::uint32_t> index;  // of a node in rows and columns
+  Span<std::uint32_t> distances;
+
+  void lay_out(std::size_t n_detectors, std::size_t n_nodes_max, Arena& arena) noexcept {
+    n_max = spinel::min(n_detectors, n_nodes_max);
+    index = arena.take<std::uint32_t>(n_detectors);
+    distances = arena.take<std::uint32_t>(n_max * n_max);
+  }
+  void find(const MatchingGraph& graph, const SideDistances& sides, ShortestPaths& paths) noexcept {
+    n = 0;
+    for (std::uint32_t node = 0; node < graph.n_detectors(); ++node) {
+      const bool counts = sides.nearest(node) != infinite_distance;
+      index[node] = counts ? static_cast<std::uint32_t>(n) : none;
+      n += counts ? 1 : 0;
+    }
+    if (n > n_max) n = 0;
+    for (std::uint32_t source = 0; n > 0 && source < graph.n_detectors(); ++source) {
+      if (index[source] == none) continue;
+      std::uint32_t* row = &distances[index[source] * n];
+      for (std::size_t k = 0; k < n; ++k) row[k] = none;
+      paths.from_node(graph, source, [&](std::uint32_t node, std::int64_t distance) {
+        row[index[node]] = static_cast<std::uint32_t>(spinel::min<std::int64_t>(distance, none));
+        return true;
+      });
+      paths.clear();
+    }
+  }
+};
+
 class GapSearch {
  public:
-  void lay_out(std::size_t n_detectors, Arena& arena) noexcept {
+  void lay_out(std::size_t n_detectors, std::size_t n_edges, Arena& arena) noexcept {
     n_items_ = n_detectors + n_detectors / 2 + 1;
     groups_ = arena.take<Group>(n_items_ + 2);
     queue_ = arena.take<Entry>(2 * n_detectors + n_items_);
+    members_ = arena.take<std::int32_t>(n_detectors);
+    columns_ = arena.take<std::uint32_t>(n_detectors);
+    gathered_ = arena.take<std::uint32_t>(n_detectors);
+    cells_ = arena.take<Cell>(n_detectors);
+    touched_ = arena.take<std::uint32_t>(n_detectors);
+    front_ = arena.take<Arrival>(2 * n_edges + n_detectors + 1);
+  }
+  /// To be called whenever the sides are others than for the last shot.
+  void use(const SideDistances& sides) noexcept {
+    for (std::uint32_t node = 0; node < cells_.size(); ++node) cells_[node] = cell_of_side(sides, node);
   }
 
-  /// The least weight to be added for a solution of the other class; `tree` holds the leaves, blossoms and duals of an
-  /// optimal one, which are used up. Times are half of what is added, as both roots grow.
-  std::int64_t run(const MatchingGraph& graph, const PathTables& tables, ShortestPaths& paths, bool by_search,
-                   const SideDistances& sides, AlternatingTree& tree) noexcept {
-    const Context context{graph, tables, paths, sides, tree, by_search};
-    end_ = sides.across == infinite_distance ? infinite_distance : sides.across / 2;
-    if (end_ == infinite_distance) return infinite_distance;
+  /// The least weight to be added for a solution of the other class, or `limit` if that is less; `tree` holds the leaves, blossoms and duals of an
+  /// optimal one, which are used up. Times are half of what is added, as both roots grow. Without distances between all
+  /// pairs (none: `n` is 0) the graph is walked.
+  std::int64_t run(const MatchingGraph& graph, Span<const std::uint8_t> side_of, const SideDistances& sides,
+                   const PairDistances& pairs, AlternatingTree& tree, std::int64_t limit) noexcept {
+    const Context context{graph, side_of, sides, pairs, tree};
+    if (sides.across == infinite_distance) return limit;
+    end_ = spinel::min(sides.across / 2, limit - limit / 2);
     begin(context);
     while (n_queued_ > 0) {
-      spinel::pop_heap(queue_.data(), queue_.data() + n_queued_, later);
+      spinel::pop_heap(queue_.data(), queue_.data() + n_queued_, later<Entry>);
       const Entry entry = queue_[--n_queued_];
       if (entry.time >= end_) break;
       tree.now_ = entry.time;
-      if (handle(context, entry)) return 2 * entry.time;
+      handle(context, entry);
     }
-    return 2 * end_;
+    for (std::size_t k = 0; k < n_touched_; ++k) cells_[touched_[k]] = cell_of_side(sides, touched_[k]);
+    return spinel::min(2 * end_, limit);
   }
 
  private:
   struct Context {
     const MatchingGraph& graph;
-    const PathTables& tables;
-    ShortestPaths& paths;
+    Span<const std::uint8_t> side_of;
     const SideDistances& sides;
+    const PairDistances& pairs;
     AlternatingTree& tree;
-    bool by_search;
   };
   /// What leaf `leaf` meets next, at an absolute time; or the leaf met by a side, or the blossom that falls apart.
   struct Entry {
     std::int64_t time = 0;
-    std::int64_t distance = 0;
     std::int32_t leaf = 0;
-    std::int32_t target = 0;
+    std::int32_t target = 0;    // a leaf, a side or one of the constants
+    Label label = Label::plus;  // of the target when it was seen
   };
-  static constexpr std::int32_t own_side = -1, other_side = -2, explore_further = -3, met_by_side = -4, falls_apart = -5;
+  static constexpr std::int32_t side_0 = -1, met_by_side = -3, falls_apart = -4, nothing = -5;
+  static constexpr std::int32_t side_owner(std::uint8_t side) noexcept { return side_0 - side; }
+  /// Who reaches a node first, and when: a plus leaf or a side.
+  struct Cell {
+    std::int64_t arrival = infinite_distance;
+    std::int32_t owner = side_0;
+    std::uint32_t walk = 0;  // the last one that came here
+  };
+  struct Arrival {
+    std::int64_t time = 0;
+    std::uint32_t node = 0;
+  };
   /// Plus items that were merged form a group, known by one of them or by a root (a side and all that is matched to it).
   struct Group {
     std::int32_t up = 0;    // towards the representative
@@ -99,8 +154,13 @@ class GapSearch {
     std::uint32_t mark = 0;
     std::uint8_t side = 0;  // of every item in a tree
   };
-  static bool later(const Entry& x, const Entry& y) noexcept {
-    return x.time != y.time ? x.time > y.time : x.leaf > y.leaf;
+  template <class T>
+  static bool later(const T& x, const T& y) noexcept {
+    return x.time > y.time;
+  }
+  static Cell cell_of_side(const SideDistances& sides, std::uint32_t node) noexcept {
+    const std::uint8_t side = sides.to[1][node] < sides.to[0][node] ? 1 : 0;
+    return {sides.to[side][node], side_owner(side), 0};
   }
   Group& group(std::int32_t id) noexcept { return groups_[static_cast<std::size_t>(id)]; }
   std::int32_t root(std::uint8_t side) const noexcept { return static_cast<std::int32_t>(n_items_) + side; }
@@ -109,133 +169,128 @@ class GapSearch {
     while (group(id).up != id) id = group(id).up = group(group(id).up).up;
     return id;
   }
+  std::int32_t group_of_owner(const Context& context, std::int32_t owner) noexcept {
+    return owner >= 0 ? find(context.tree.leaf(owner).top) : root(static_cast<std::uint8_t>(side_0 - owner));
+  }
   void push(const Entry& entry) noexcept {
     if (entry.time >= end_) return;
     queue_[n_queued_++] = entry;
-    spinel::push_heap(queue_.data(), queue_.data() + n_queued_, later);
+    spinel::push_heap(queue_.data(), queue_.data() + n_queued_, later<Entry>);
   }
   /// An item in a tree: alone in its group if it is plus.
   void enter(std::int32_t id, std::uint8_t side) noexcept { group(id) = {id, id, 0, side}; }
 
   void begin(const Context& context) noexcept;
-  bool handle(const Context& context, const Entry& entry) noexcept;
+  void handle(const Context& context, const Entry& entry) noexcept;
   void push_waiting(const Context& context) noexcept;
   void grow(const Context& context, std::int32_t leaf_id, std::int32_t from, std::uint8_t side) noexcept;
   void expand(const Context& context, std::int32_t blossom) noexcept;
   void merge(const Context& context, std::int32_t one, std::int32_t two) noexcept;
-  void look_ahead_from(const Context& context, std::size_t first_event) noexcept;
-  void look_ahead(const Context& context, std::int32_t leaf_id, bool by_search) noexcept;
-  bool scan(const Context& context, const Leaf& own, const PathBlock& block, Entry& next) noexcept;
-  void search(const Context& context, const Leaf& own, Entry& next) noexcept;
-  void consider(const Context& context, const Leaf& own, std::int32_t other_id, std::int64_t distance, Entry& next) noexcept {
-    const AlternatingTree& tree = context.tree;
-    const Leaf& other = tree.leaf(other_id);
-    const Label label = tree.item(other.top).label;
-    if (label == Label::minus || other_id == next.leaf) return;
-    const std::int64_t slack = distance - own.radius - other.radius;
-    const std::int64_t time = label == Label::plus ? slack / 2 : slack;
-    if (time >= next.time || (label == Label::plus && find(other.top) == own_group_)) return;
-    next.time = time;
-    next.target = other_id;
-    next.distance = distance;
-  }
-  /// Beyond this distance nothing can be met before `next.time`.
-  std::int64_t reach(const Leaf& own, const Entry& next) const noexcept {
-    return own.radius + next.time + spinel::max(widest_outside_, next.time + widest_plus_);
+  void flood_from(const Context& context, std::size_t first_event) noexcept;
+  void flood(const Context& context, std::int32_t leaf_id) noexcept;
+  void look_ahead(const Context& context, std::int32_t leaf_id) noexcept;
+  void look_at_pairs(const Context& context, std::int32_t leaf_id) noexcept;
+  void meet_at(const Context& context, std::uint32_t node, std::int64_t arrival, Entry& next) noexcept;
+  void meet_over(const Context& context, const Cell& other, std::int64_t both_arrive, Entry& next) noexcept;
+  void push_next(const Context& context, Entry next) noexcept {
+    next.time = spinel::max(next.time, context.tree.now_);
+    if (next.target != nothing) push(next);
   }
 
   // == Permanent: fixed at set-up ==
   std::size_t n_items_ = 0;
   Span<Group> groups_;
   Span<Entry> queue_;
-  // == Per shot ==
-  std::size_t n_queued_ = 0;
-  std::int64_t end_ = 0;                               // when the sides meet, nothing in between
-  std::int64_t widest_outside_ = 0, widest_plus_ = 0;  // radii, of plus leaves minus the time
-  std::int32_t own_group_ = 0;                         // of the leaf that looks ahead
-  std::uint32_t n_marks_ = 0;
+  Span<std::int32_t> members_;  // leaves that have two sides
+  Span<std::uint32_t> columns_, gathered_;  // of the members: in the distances between pairs, and those to them
+  Span<Arrival> front_;         // of the walk that is under way
+  // == Per shot; cells of untouched nodes are the sides' ==
+  Span<Cell> cells_;
+  Span<std::uint32_t> touched_;
+  std::size_t n_queued_ = 0, n_members_ = 0, n_touched_ = 0;
+  std::int64_t end_ = 0;             // the earliest that the trees are known to meet
+  std::int64_t widest_outside_ = 0, widest_plus_ = 0;  // radii; of plus leaves, minus the time
+  std::int32_t own_group_ = 0;       // of the leaf that looks ahead
+  std::uint32_t n_marks_ = 0, n_walks_ = 0;
 };
 
 inline void GapSearch::begin(const Context& context) noexcept {
   AlternatingTree& tree = context.tree;
   tree.now_ = 0;
   tree.n_events_ = tree.n_plus_ = tree.n_minus_ = 0;
-  n_queued_ = 0;
+  n_queued_ = n_members_ = n_touched_ = 0;
   widest_outside_ = widest_plus_ = 0;
-  n_marks_ = 0;
-  for (std::uint8_t side = 0; side < 2; ++side) enter(root(side), side);
-  // What is matched to a side grows with it from the start.
-  const auto join_root = [&](std::int32_t id) {
-    Item& item = tree.item(id);
-    if (item.link.v != to_boundary) return;
-    const std::uint32_t node = tree.leaf(item.link.u).node;
-    if (context.sides.nearest(node) == infinite_distance) return;  // no two sides there
-    const std::uint8_t side = context.sides.to[1][node] < context.sides.to[0][node] ? 1 : 0;
-    group(id) = {root(side), id, 0, side};
-    item.label = Label::plus;
-    tree.for_leaves(id, [&](std::int32_t k) { tree.add_event(k); });
-  };
+  n_marks_ = n_walks_ = 0;
   for (std::size_t k = 0; k < tree.n_leaves_; ++k) {
     const auto id = static_cast<std::int32_t>(k);
-    if (tree.leaf(id).top == id) join_root(id);
+    const std::uint32_t node = tree.leaf(id).node;
+    if (cells_[node].arrival == infinite_distance) continue;
+    columns_[n_members_] = context.pairs.n > 0 ? context.pairs.index[node] : 0;
+    members_[n_members_++] = id;
   }
-  tree.for_blossoms([&](std::int32_t id) {
-    if (tree.item(id).parent < 0) join_root(id);
-  });
-  for (std::size_t k = 0; k < tree.n_leaves_; ++k) {
-    const Leaf& leaf = tree.leaf(static_cast<std::int32_t>(k));
-    std::int64_t& widest = tree.item(leaf.top).label == Label::plus ? widest_plus_ : widest_outside_;
-    widest = spinel::max(widest, leaf.radius);
+  if (n_members_ == 0) return;
+  for (std::uint8_t side = 0; side < 2; ++side) enter(root(side), side);
+  // What is matched to a side grows with it from the start.
+  for (std::size_t k = 0; k < n_members_; ++k) {
+    const std::int32_t id = tree.leaf(members_[k]).top;
+    Item& item = tree.item(id);
+    if (item.first_leaf != members_[k] || item.link.v != to_boundary) continue;
+    const auto side = static_cast<std::uint8_t>(side_0 - cells_[tree.leaf(item.link.u).node].owner);
+    group(id) = {root(side), id, 0, side};
+    item.label = Label::plus;
+    tree.for_leaves(id, [&](std::int32_t u) {
+      tree.add_event(u);
+      const Leaf& leaf = tree.leaf(u);
+      end_ = spinel::min(end_, (context.sides.to[1 - side][leaf.node] - leaf.radius) / 2);
+    });
+  }
+  for (std::size_t k = 0; k < n_members_; ++k) {
+    const Leaf& leaf = tree.leaf(members_[k]);
+    if (tree.item(leaf.top).label == Label::outside) widest_outside_ = spinel::max(widest_outside_, leaf.radius);
   }
   push_waiting(context);
-  look_ahead_from(context, 0);
+  flood_from(context, 0);
 }
 
 /// When a side meets what is still outside.
 inline void GapSearch::push_waiting(const Context& context) noexcept {
   const AlternatingTree& tree = context.tree;
-  for (std::size_t k = 0; k < tree.n_leaves_; ++k) {
-    const auto id = static_cast<std::int32_t>(k);
-    const Leaf& leaf = tree.leaf(id);
-    const std::int64_t distance = context.sides.nearest(leaf.node);
-    if (tree.item(leaf.top).label == Label::outside && distance != infinite_distance)
-      push({distance - leaf.radius, distance, id, met_by_side});
+  for (std::size_t k = 0; k < n_members_; ++k) {
+    const Leaf& leaf = tree.leaf(members_[k]);
+    const std::int64_t distance = spinel::min(context.sides.to[0][leaf.node], context.sides.to[1][leaf.node]);
+    if (tree.item(leaf.top).label == Label::outside) push({distance - leaf.radius, members_[k], met_by_side, Label::plus});
   }
 }
 
-/// True: the trees have met.
-inline bool GapSearch::handle(const Context& context, const Entry& entry) noexcept {
+/// The meeting of two plus leaves is never later than its entry says, and if it was sooner, another entry has brought it
+/// about; what was outside may have changed.
+inline void GapSearch::handle(const Context& context, const Entry& entry) noexcept {
   AlternatingTree& tree = context.tree;
   if (entry.target == falls_apart) {
     const Item& blossom = tree.item(entry.leaf);
     if (blossom.n_leaves > 0 && blossom.label == Label::minus && blossom.dual == entry.time) expand(context, entry.leaf);
-    return false;
+    return;
   }
   const Leaf& own = tree.leaf(entry.leaf);
   if (entry.target == met_by_side) {
     const auto& to = context.sides.to;
     if (tree.item(own.top).label == Label::outside)
-      grow(context, entry.leaf, own_side, to[1][own.node] < to[0][own.node] ? 1 : 0);
-    return false;
+      grow(context, entry.leaf, side_0, to[1][own.node] < to[0][own.node] ? 1 : 0);
+    return;
   }
-  if (entry.target == other_side) return true;
   const std::int32_t own_group = find(own.top);
-  if (entry.target == own_side) {
-    if (!is_root(own_group)) merge(context, own_group, root(group(own_group).side));
-  } else if (entry.target >= 0) {
-    const Leaf& other = tree.leaf(entry.target);
-    const Label label = tree.item(other.top).label;
-    const std::int64_t slack = entry.distance - own.radius - other.radius;
-    if (label == Label::outside && slack <= entry.time) {
+  if (entry.label == Label::outside) {
+    if (tree.item(tree.leaf(entry.target).top).label == Label::outside)
       grow(context, entry.target, entry.leaf, group(own_group).side);
-    } else if (label == Label::plus && slack <= 2 * entry.time) {
-      const std::int32_t other_group = find(other.top);
-      if (group(other_group).side != group(own_group).side) return true;
-      if (other_group != own_group) merge(context, own_group, other_group);
+  } else {
+    const std::int32_t other_group = group_of_owner(context, entry.target);
+    if (group(other_group).side != group(own_group).side) {
+      end_ = entry.time;
+      return;
     }
+    if (other_group != own_group) merge(context, own_group, other_group);
   }
-  look_ahead(context, entry.leaf, context.by_search || entry.target == explore_further);
-  return false;
+  look_ahead(context, entry.leaf);
 }
 
 /// The outside item of `leaf_id`, met by leaf `from` or a side itself, becomes minus, its partner plus.
@@ -248,25 +303,26 @@ inline void GapSearch::grow(const Context& context, std::int32_t leaf_id, std::i
   enter(minus, side);
   enter(tree.leaf(partner).top, side);
   tree.grow(minus, {from, leaf_id, searched_path});
-  if (tree.is_blossom(minus)) push({tree.item(minus).dual, 0, minus, falls_apart});
-  look_ahead_from(context, n_before);
+  if (tree.is_blossom(minus)) push({tree.item(minus).dual, minus, falls_apart, Label::minus});
+  flood_from(context, n_before);
 }
 
 /// After this plus leaves may meet what they could not before, so all of them look ahead again.
 inline void GapSearch::expand(const Context& context, std::int32_t blossom) noexcept {
   AlternatingTree& tree = context.tree;
   const std::uint8_t side = group(blossom).side;
-  const std::size_t n_plus = tree.n_plus_, n_minus = tree.n_minus_ - 1;
+  const std::size_t n_plus = tree.n_plus_, n_minus = tree.n_minus_ - 1, n_before = tree.n_events_;
   tree.expand_blossom(blossom);
   for (std::size_t k = n_plus; k < tree.n_plus_; ++k) enter(tree.plus_[k], side);
   for (std::size_t k = n_minus; k < tree.n_minus_; ++k) enter(tree.minus_[k], side);
   n_queued_ = 0;
   for (std::size_t k = 0; k < tree.n_minus_; ++k) {
     const std::int32_t id = tree.minus_[k];
-    if (tree.is_blossom(id) && tree.item(id).label == Label::minus) push({tree.item(id).dual, 0, id, falls_apart});
+    if (tree.is_blossom(id)) push({tree.item(id).dual, id, falls_apart, Label::minus});
   }
   push_waiting(context);
-  look_ahead_from(context, 0);
+  for (std::size_t k = 0; k < n_before; ++k) look_ahead(context, tree.events_[k].leaf);
+  flood_from(context, n_before);
 }
 
 /// Two groups of one tree met: with all that is between them and their first common ancestor they become one.
@@ -299,78 +355,128 @@ inline void GapSearch::merge(const Context& context, std::int32_t one, std::int3
       });
       id = above;
     }
-  look_ahead_from(context, n_before);
+  flood_from(context, n_before);
 }
 
-inline void GapSearch::look_ahead_from(const Context& context, std::size_t first_event) noexcept {
+inline void GapSearch::flood_from(const Context& context, std::size_t first_event) noexcept {
   const AlternatingTree& tree = context.tree;
   const std::size_t end = tree.n_events_;
+  if (context.pairs.n == 0) {
+    for (std::size_t k = first_event; k < end; ++k) flood(context, tree.events_[k].leaf);
+    return;
+  }
   for (std::size_t k = first_event; k < end; ++k)
     widest_plus_ = spinel::max(widest_plus_, tree.leaf(tree.events_[k].leaf).radius);
-  for (std::size_t k = first_event; k < end; ++k) look_ahead(context, tree.events_[k].leaf, context.by_search);
+  for (std::size_t k = first_event; k < end; ++k) look_at_pairs(context, tree.events_[k].leaf);
 }
 
-inline void GapSearch::look_ahead(const Context& context, std::int32_t leaf_id, bool by_search) noexcept {
+/// The next thing that a plus leaf meets, from its distances to all others.
+inline void GapSearch::look_at_pairs(const Context& context, std::int32_t leaf_id) noexcept {
+  const AlternatingTree& tree = context.tree;
+  const Leaf& own = tree.leaf(leaf_id);
+  const auto& to = context.sides.to;
+  own_group_ = find(own.top);
+  Entry next{end_, leaf_id, nothing, Label::plus};
+  for (std::uint8_t side = 0; side < 2; ++side)
+    meet_over(context, {0, side_owner(side), 0}, to[side][own.node] - own.radius, next);
+  const std::uint32_t* row = &context.pairs.distances[context.pairs.index[own.node] * context.pairs.n];
+  for (std::size_t k = 0; k < n_members_; ++k) gathered_[k] = row[columns_[k]];
+  for (std::size_t k = 0; k < n_members_; ++k) {
+    const std::int64_t apart = std::int64_t{gathered_[k]} - own.radius;
+    if (apart >= next.time + spinel::max(widest_outside_, next.time + widest_plus_)) continue;
+    const Leaf& other = tree.leaf(members_[k]);
+    const Label label = tree.item(other.top).label;
+    if (label == Label::plus) {
+      if (members_[k] != leaf_id) meet_over(context, {0, members_[k], 0}, apart - other.radius, next);
+    } else if (label == Label::outside && apart < cells_[other.node].arrival && apart - other.radius < next.time) {
+      next.time = apart - other.radius;  // unless a side meets it first
+      next.target = members_[k];
+      next.label = Label::outside;
+    }
+  }
+  push_next(context, next);
+}
+
+/// A leaf became plus: it takes the nodes that it reaches first, and sees what is around them.
+inline void GapSearch::flood(const Context& context, std::int32_t leaf_id) noexcept {
   const Leaf& own = context.tree.leaf(leaf_id);
   own_group_ = find(own.top);
-  const std::uint8_t side = group(own_group_).side;
-  Entry next{end_, 0, leaf_id, other_side};
-  const auto meet_side = [&](std::uint8_t met, std::int32_t target) {
-    const std::int64_t distance = context.sides.to[met][own.node];
-    if (distance == infinite_distance || (distance - own.radius) / 2 >= next.time) return;
-    next.time = (distance - own.radius) / 2;
-    next.target = target;
+  Entry next{end_, leaf_id, nothing, Label::plus};
+  std::size_t n = 0;
+  const auto take = [&](std::uint32_t node, std::int64_t arrival) {
+    Cell& cell = cells_[node];
+    if (cell.walk == 0) touched_[n_touched_++] = node;
+    cell = {arrival, leaf_id, spinel::max(1u, cell.walk)};
+    front_[n++] = {arrival, node};
+    spinel::push_heap(front_.data(), front_.data() + n, later<Arrival>);
   };
-  meet_side(static_cast<std::uint8_t>(1 - side), other_side);
-  if (!is_root(own_group_)) meet_side(side, own_side);
-  if (by_search) {
-    search(context, own, next);
-  } else {
-    const PathRow& row = context.tables.row(own.node);
-    if (scan(context, own, row.near, next) && scan(context, own, row.far, next)) {
-      // The row has ended: when what is farther might be met, the graph is to be searched.
-      const std::int64_t left = row.radius - own.radius;
-      const std::int64_t soonest = spinel::min(left - widest_outside_, (left - widest_plus_) / 2);
-      if (soonest <= context.tree.now_) {
-        search(context, own, next);
-      } else if (soonest < next.time) {
-        next.time = soonest;
-        next.target = explore_further;
-      }
+  // Radii of leaves are not negative, so nothing has been here before but what shares a blossom with the leaf.
+  if (-own.radius <= cells_[own.node].arrival) take(own.node, -own.radius);
+  while (n > 0) {
+    spinel::pop_heap(front_.data(), front_.data() + n, later<Arrival>);
+    const Arrival at = front_[--n];
+    if (at.time != cells_[at.node].arrival) continue;
+    meet_at(context, at.node, at.time, next);
+    for (const Neighbor& neighbor : context.graph.neighbors(at.node)) {
+      const Cell& other = cells_[neighbor.node];
+      const std::int64_t arrival = at.time + neighbor.weight;
+      if (other.owner != leaf_id) meet_over(context, other, arrival + other.arrival, next);
+      // From another leaf also what both reach at once (a cell must not be cut in two), but for the leaf's own node.
+      const bool takes = arrival < other.arrival || (arrival == other.arrival && other.owner >= 0 && other.owner != leaf_id &&
+                                                     context.tree.leaf(other.owner).node != neighbor.node);
+      if (takes && arrival < end_ + widest_outside_) take(neighbor.node, arrival);
     }
   }
-  next.time = spinel::max(next.time, context.tree.now_);
-  push(next);
+  push_next(context, next);
 }
 
-/// Looks at the events in a block of the leaf's row. False: nothing farther can be met sooner.
-inline bool GapSearch::scan(const Context& context, const Leaf& own, const PathBlock& block, Entry& next) noexcept {
-  const PathTables& tables = context.tables;
-  const std::int32_t* leaf_at_node = context.tree.leaf_at(own.node);
-  for (std::uint32_t done = 0; done < block.count; done += FirstLook::width) {
-    const std::uint32_t first = block.begin + done, count = block.count - done;
-    if (tables.distance(first) >= reach(own, next)) return false;
-    std::uint32_t events = tables.events_among(first, leaf_at_node);
-    if (count < FirstLook::width) events &= (1u << count) - 1;
-    for (; events != 0; events &= events - 1) {
-      const std::uint32_t entry = first + static_cast<std::uint32_t>(std::countr_zero(events));
-      consider(context, own, leaf_at_node[tables.offset(entry)], tables.distance(entry), next);
+/// The next thing that a plus leaf meets: at its nodes the events still outside and a side, and whatever owns nodes next
+/// to them.
+inline void GapSearch::look_ahead(const Context& context, std::int32_t leaf_id) noexcept {
+  if (context.pairs.n > 0) return look_at_pairs(context, leaf_id);
+  const Leaf& own = context.tree.leaf(leaf_id);
+  own_group_ = find(own.top);
+  Entry next{end_, leaf_id, nothing, Label::plus};
+  std::size_t n = 0;
+  ++n_walks_;
+  const auto visit = [&](std::uint32_t node) {
+    cells_[node].walk = n_walks_ + 1;
+    front_[n++].node = node;
+  };
+  if (cells_[own.node].owner == leaf_id) visit(own.node);
+  while (n > 0) {
+    const std::uint32_t node = front_[--n].node;
+    const std::int64_t arrival = cells_[node].arrival;
+    meet_at(context, node, arrival, next);
+    for (const Neighbor& neighbor : context.graph.neighbors(node)) {
+      const Cell& other = cells_[neighbor.node];
+      if (other.owner != leaf_id) meet_over(context, other, arrival + neighbor.weight + other.arrival, next);
+      else if (other.walk != n_walks_ + 1) visit(neighbor.node);
     }
   }
-  return true;
+  push_next(context, next);
 }
 
-/// The same on the graph itself, but for nodes as far away as both are from one side together: the side meets both first.
-inline void GapSearch::search(const Context& context, const Leaf& own, Entry& next) noexcept {
-  const auto& to = context.sides.to;
-  const std::int64_t own_to[2] = {to[0][own.node], to[1][own.node]};
-  context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
-    if (distance >= reach(own, next)) return Settled::stop;
-    if (distance >= own_to[0] + to[0][node] || distance >= own_to[1] + to[1][node]) return Settled::leave;
-    if (const std::int32_t other = *context.tree.leaf_at(node); other >= 0) consider(context, own, other, distance, next);
-    return Settled::expand;
-  });
-  context.paths.clear();
+inline void GapSearch::meet_at(const Context& context, std::uint32_t node, std::int64_t arrival, Entry& next) noexcept {
+  if (const std::uint32_t edge = context.graph.boundary_edge(node); edge != MatchingGraph::no_edge) {
+    const Cell side{0, side_owner(context.side_of[edge]), 0};
+    meet_over(context, side, arrival + context.graph.edges()[edge].weight, next);
+  }
+  const std::int32_t other = *context.tree.leaf_at(node);
+  if (other < 0 || context.tree.item(context.tree.leaf(other).top).label != Label::outside) return;
+  const std::int64_t time = arrival - context.tree.leaf(other).radius;
+  if (time >= next.time) return;
+  next.time = time;
+  next.target = other;
+  next.label = Label::outside;
+}
+
+inline void GapSearch::meet_over(const Context& context, const Cell& other, std::int64_t both_arrive, Entry& next) noexcept {
+  const std::int64_t time = both_arrive / 2;
+  if (time >= next.time || group_of_owner(context, other.owner) == own_group_) return;
+  next.time = time;
+  next.target = other.owner;
+  next.label = Label::plus;
 }
 
 }  // namespace spinel::detail

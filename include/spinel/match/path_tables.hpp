@@ -77,22 +77,10 @@ class PathTables {
     blocks_ = arena.take<PathBlock>(std::bit_ceil(4 * n_detectors + 4));
   }
   void build(const MatchingGraph& graph, ShortestPaths& paths) noexcept {
-    // No dual variable exceeds the distance to the boundary, so nothing beyond twice that matters.
-    build(
-        graph, paths, [&](std::uint32_t source) { return 2 * rows_[source].boundary_distance; },
-        [&](std::uint32_t source, std::uint32_t node, std::int64_t distance) {
-          return distance >= rows_[source].boundary_distance + rows_[node].boundary_distance;
-        });
-  }
-  /// With other rules about what matters: nothing beyond `horizon(source)`, nor pairs of which
-  /// `is_useless(source, node, distance)` holds.
-  template <class Horizon, class IsUseless>
-  void build(const MatchingGraph& graph, ShortestPaths& paths, Horizon&& horizon, IsUseless&& is_useless) noexcept {
     find_boundary(graph, paths);
     n_entries_ = FirstLook::width;  // the empty block reads as many
     for (PathBlock& block : blocks_) block = PathBlock{};
-    for (std::uint32_t node = 0; node < graph.n_detectors(); ++node)
-      find_nearest(graph, paths, node, horizon(node), is_useless);
+    for (std::uint32_t node = 0; node < graph.n_detectors(); ++node) find_nearest(graph, paths, node);
   }
 
   const PathRow& row(std::uint32_t node) const noexcept { return rows_[node]; }
@@ -143,9 +131,7 @@ class PathTables {
     });
     paths.clear();
   }
-  template <class IsUseless>
-  void find_nearest(const MatchingGraph& graph, ShortestPaths& paths, std::uint32_t source, std::int64_t reach,
-                    IsUseless&& is_useless) noexcept;
+  void find_nearest(const MatchingGraph& graph, ShortestPaths& paths, std::uint32_t source) noexcept;
   PathBlock store(std::uint32_t source, std::size_t from, std::size_t to) noexcept;
 
   std::size_t per_node_ = 0;
@@ -163,17 +149,16 @@ class PathTables {
   Span<PathBlock> blocks_;  // hash table of what is stored, open addressing, count 0: free
 };
 
-template <class IsUseless>
-void PathTables::find_nearest(const MatchingGraph& graph, ShortestPaths& paths, std::uint32_t source, std::int64_t reach,
-                              IsUseless&& is_useless) noexcept {
+inline void PathTables::find_nearest(const MatchingGraph& graph, ShortestPaths& paths, std::uint32_t source) noexcept {
   PathRow& row = rows_[source];
-  const std::int64_t horizon = spinel::min<std::int64_t>(reach, std::int64_t{1} << 31);
-  row.radius = reach;
+  // No dual variable exceeds the distance to the boundary, so nothing beyond twice that matters.
+  const std::int64_t horizon = spinel::min<std::int64_t>(2 * row.boundary_distance, std::int64_t{1} << 31);
+  row.radius = 2 * row.boundary_distance;
   std::size_t n = 0;
   paths.from_node(graph, source, [&](std::uint32_t node, std::int64_t distance) {
     path_flips_[node] = flips_on_arrival(graph, paths, node);
     if (node == source) return true;
-    const bool useless = is_useless(source, node, distance);
+    const bool useless = distance >= row.boundary_distance + rows_[node].boundary_distance;
     if (distance >= horizon || (!useless && n == per_node_)) {
       row.radius = spinel::min(row.radius, distance);
       return false;

@@ -12,15 +12,11 @@
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/match/graph.hpp>
-#include <type_traits>
 
 namespace spinel {
 
 /// A distance that no path has.
 inline constexpr std::int64_t infinite_distance = std::int64_t{1} << 60;
-
-/// What a visitor of settled nodes may ask for, if it returns more than whether to go on.
-enum class Settled : std::uint8_t { stop, leave, expand };  ///< leave: look no further from this node
 
 class ShortestPaths {
  public:
@@ -46,7 +42,7 @@ class ShortestPaths {
   void expect(std::uint64_t largest_weight) noexcept { has_buckets_ = largest_weight <= largest_; }
 
   /// Settles nodes by ascending distance from `source`, calling `visit(node, distance)` once a node, the source
-  /// included; stops when `visit` returns false or Settled::stop. Paths do not run through the boundary. Results stay until `clear`.
+  /// included; stops when `visit` returns false. Paths do not run through the boundary. Results stay until `clear`.
   template <class Visit>
   void from_node(const MatchingGraph& graph, std::uint32_t source, Visit&& visit) noexcept {
     reach(source, 0, MatchingGraph::no_edge);
@@ -149,12 +145,7 @@ class ShortestPaths {
     State& state = states_[entry.node];
     if (state.settled) return true;
     state.settled = true;
-    if constexpr (std::is_same_v<decltype(visit(entry.node, entry.distance)), Settled>) {
-      const Settled answer = visit(entry.node, entry.distance);
-      if (answer != Settled::expand) return answer == Settled::leave;
-    } else if (!visit(entry.node, entry.distance)) {
-      return false;
-    }
+    if (!visit(entry.node, entry.distance)) return false;
     for (const Neighbor& neighbor : graph.neighbors(entry.node))
       reach(neighbor.node, entry.distance + neighbor.weight, neighbor.edge);
     return true;
