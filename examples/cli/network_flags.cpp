@@ -7,6 +7,7 @@
 
 #include <spinel/io/file.hpp>
 #include <spinel/io/weights_blob.hpp>
+#include <spinel/nn/round_buffer.hpp>
 
 #include "predecode_engine.hpp"
 

@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <span>
 #include <spinel/code/experiment.hpp>
@@ -14,18 +13,9 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "predecode_engine.hpp"
 
 namespace spinel::cli {
-
-/// One shot through a network whose experiment, precision and instruction set were chosen at run time.
-class PredecodeEngine {
- public:
-  virtual ~PredecodeEngine() = default;
-  /// Events and residual are packed in detector order. `watch(t, logits)`, if any, sees each round's logits
-  /// [row][column][channel]. Returns the flip of the observable by the network's corrections.
-  virtual bool run(std::span<const std::uint64_t> events, std::span<std::uint64_t> residual,
-                   const std::function<void(int, const float*)>& watch) = 0;
-};
 
 /// Bytes at a multiple of 64, as the weights blob wants them.
 class AlignedBlob {
@@ -41,8 +31,6 @@ class AlignedBlob {
   std::unique_ptr<std::byte, decltype(&std::free)> data_;
   std::size_t size_;
 };
-
-using PackedShots = std::vector<std::vector<std::uint64_t>>;
 
 /// The name of a shape's activation as the flags spell it: gelu, relu, leaky_relu.
 Activation activation_named(const std::string& name);

@@ -96,8 +96,7 @@ void expect_the_parts_one_by_one(bool dual) {
   typename Object::Weights weights;
   if constexpr (precision == Precision::int8) {
     weights.view = *view;
-    for (int l = 0; l < 2; ++l) weights.ranges.low[l] = -0.25f, weights.ranges.high[l] = 6.0f;
-    weights.ranges.observed = 1;
+    for (int l = 0; l < 2; ++l) weights.ranges.set(l, -0.25f, 6.0f);
   } else {
     weights = *view;
   }

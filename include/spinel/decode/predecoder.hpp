@@ -28,7 +28,9 @@ class RuntimePredecoder {
   template <class Weights>
   Status set_up(const Weights& weights, const MemoryExperiment& experiment, bool dual, Span<std::byte> memory) noexcept {
     if (const Status status = make_tensor_layout(experiment, dual, layout_); status != Status::ok) return status;
-    return engine_.set_up(weights, experiment.distance, memory);
+    if (const Status status = engine_.set_up(weights, experiment.distance, memory); status != Status::ok) return status;
+    engine_.set_background(experiment.rounds, [&](int t, float* slice) { encode_empty_round(layout_, t, slice); });
+    return Status::ok;
   }
 
   /// One shot. `events` and `residual` are packed bits in detector order, at least n_detectors() of them, in different memory.
@@ -51,6 +53,7 @@ class RuntimePredecoder {
 
   const MemoryExperiment& experiment() const noexcept { return layout_.experiment; }
   const TensorLayout<max_distance>& layout() const noexcept { return layout_; }
+  Engine& engine() noexcept { return engine_; }
 
  private:
   TensorLayout<max_distance> layout_{};
