@@ -33,9 +33,12 @@
 #include <spinel/noise/sampler_tables.hpp>
 #include <spinel/nn/activation.hpp>
 #include <spinel/nn/conv3d.hpp>
+#include <spinel/nn/delta.hpp>
+#include <spinel/nn/first_layer.hpp>
 #include <spinel/nn/forward.hpp>
 #include <spinel/nn/network.hpp>
 #include <spinel/nn/quantize.hpp>
+#include <spinel/nn/round_buffer.hpp>
 #include <spinel/nn/weights.hpp>
 #include <spinel/nn/winograd.hpp>
 #include <spinel/match/alternating_tree.hpp>
@@ -47,9 +50,12 @@
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_builder.hpp>
+#include <spinel/match/lattice_correlated.hpp>
+#include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/lattice_metric.hpp>
+#include <spinel/match/lattice_overlay.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>
 #include <spinel/match/matcher.hpp>

@@ -232,7 +232,8 @@ inline bool AlternatingTree::push(Leaf& leaf, const Candidate& candidate) noexce
   if (leaf.candidates_count == leaf.candidates_capacity) {
     const std::uint32_t capacity = spinel::max(8u, 2 * leaf.candidates_capacity);
     if (n_candidates_ + capacity > candidates_.size()) return false;
-    std::copy_n(&candidates_[leaf.candidates_begin], leaf.candidates_count, &candidates_[n_candidates_]);
+    const Candidate* const old = &candidates_[leaf.candidates_begin];
+    copy(old, old + leaf.candidates_count, &candidates_[n_candidates_]);
     leaf.candidates_begin = static_cast<std::uint32_t>(n_candidates_);
     leaf.candidates_capacity = capacity;
     n_candidates_ += capacity;
