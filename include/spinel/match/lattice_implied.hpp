@@ -10,6 +10,7 @@
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
@@ -197,7 +198,7 @@ class LatticePaths {
     for (int layer = 0; layer < 5; ++layer) {
       const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::n_positions + window_reach);
       if (bit >= 57 || ((window.mask[layer] >> bit) & 1) == 0) continue;
-      const int before = std::popcount(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
+      const int before = count_ones(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
       return tables_.window_distance[window.begin + window.first_slot[layer] + static_cast<std::uint32_t>(before)];
     }
     return 0;

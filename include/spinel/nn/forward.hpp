@@ -102,7 +102,7 @@ class Forward {
     background_rounds_ = 0;
     Arena arena{memory};
     take_memory(arena);
-    for (std::size_t l = 0; l < layer_count; ++l) std::copy_n(view.bias[l], network.layers[l].filters, bias_[l].data());
+    for (std::size_t l = 0; l < layer_count; ++l) spinel::copy_n(view.bias[l], network.layers[l].filters, bias_[l].data());
     First::pack(view.weight[0], first_weights_.data());
     if constexpr (is_int8) set_up_scales(view, weights.ranges);
     for_each_hidden([&]<int layer>() {
@@ -146,7 +146,7 @@ class Forward {
           if constexpr (layer + 1 < n_hidden) out = buffers_[layer + 1].at(0), buffers_[layer + 1].end = short_rounds;
           dense<layer>(in, out, 0, short_rounds, short_rounds);
           each_kind(output_background_[layer], [&](int t, Stored* to) {
-            std::copy_n(out + static_cast<std::size_t>(t) * output_background_[layer].round_size, output_background_[layer].round_size, to);
+            spinel::copy_n(out + static_cast<std::size_t>(t) * output_background_[layer].round_size, output_background_[layer].round_size, to);
           });
           each_kind(delta_sums_[layer], [&](int t, std::int32_t* to) { background_sums<layer>(in, t, short_rounds, to); });
         }

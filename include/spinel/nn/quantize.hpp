@@ -79,8 +79,8 @@ inline float exact_grid(const float* weights, std::size_t count) noexcept {
   float total = 0;
   for (std::size_t k = 0; k < count; ++k) total += spinel::fabs(weights[k]);
   int exponent = 0;
-  std::frexp(total + 1.0f, &exponent);  // total < 2^exponent; inputs and differences to them: twice, halves: twice
-  return std::ldexp(1.0f, exponent + 2 - 24);
+  spinel::frexp(total + 1.0f, &exponent);  // total < 2^exponent; inputs and differences to them: twice, halves: twice
+  return spinel::ldexp(1.0f, exponent + 2 - 24);
 }
 
 /// Scales of an int8 layer's sums, and the shares of its input's zero points. `columns` results share the rows of one output
