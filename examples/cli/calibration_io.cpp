@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <string_view>
+#include <utility>
 
 namespace spinel::cli {
 
