@@ -57,8 +57,8 @@ BAD = {
 class Twin:
     """One scenario: columns, meta, truth."""
 
-    def __init__(self, family, scenario, seed):
-        self.family, self.scenario = family, scenario
+    def __init__(self, family, scenario, seed, louder=1.0):
+        self.family, self.scenario, self.louder = family, scenario, louder
         self.rng = np.random.default_rng([seed, list(FAMILIES).index(family), FAMILIES[family].index(scenario)])
         self.columns, self.meta, self.params, self.sweep, self.outcome = {}, {}, {}, None, None
         getattr(self, family)(scenario)
@@ -77,7 +77,7 @@ class Twin:
         return choices[self.rng.integers(len(choices))]
 
     def noise(self, n, sigma):
-        return self.rng.normal(0, sigma, n)
+        return self.rng.normal(0, sigma * self.louder, n)
 
     def axis(self, quantity, seconds_or_hz):
         unit = self.pick(*{"delay": ("s", "us", "ns"), "frequency": ("Hz", "MHz", "GHz")}[quantity])
@@ -423,7 +423,7 @@ class Twin:
 
     def map_columns(self, b, f, y, bias_name, sigma):
         unit, factor = self.pick(("Hz", 1), ("GHz", 1e9), ("MHz", 1e6))
-        y = self.lu(1e-3, 10) * (self.u(-1, 1) + y + self.rng.normal(0, sigma, y.shape))
+        y = self.lu(1e-3, 10) * (self.u(-1, 1) + y + self.rng.normal(0, sigma * self.louder, y.shape))
         axes = [(bias_name, b.ravel()), (f"frequency_{unit}", f.ravel() / factor)]
         self.columns = dict(axes if self.pick(True, False) else axes[::-1])
         self.columns[self.pick("signal", "magnitude_V", "signal_V")] = y.ravel()
@@ -648,8 +648,8 @@ def score(twin, record):
     return q2, q4, q5, q6
 
 
-def run(program, seeds, first=0, families=None, keep=None):
-    """[(twin, seed, record, scores)] of all scenarios."""
+def run(program, seeds, first=0, families=None, keep=None, louder=lambda seed: 1.0):
+    """[(twin, seed, record, scores)] of all scenarios; `louder` gives a factor on the noise for each seed."""
     results = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(keep or temporary)
@@ -659,7 +659,7 @@ def run(program, seeds, first=0, families=None, keep=None):
             for scenario in scenarios if not families or family in families else []:
                 for seed in range(first, first + seeds):
                     name = f"{family}-{scenario}-{seed:04d}"
-                    twins[name] = (Twin(family, scenario, seed), seed)
+                    twins[name] = (Twin(family, scenario, seed, louder(seed)), seed)
                     twins[name][0].write(folder, name)
         out = folder / "decisions.jsonl"
         subprocess.run([program, "calibrate", "--batch", folder, "--out", out], check=True)

@@ -127,7 +127,10 @@ TEST(Measurements, FewerAndNoisierPointsKeepTheAnswer) {
     // Sequences of fixed length have no points to spare.
     if (family == spinel::calib::Family::allxy || family == spinel::calib::Family::drag || family == spinel::calib::Family::time_of_flight || m.entry["answers"].empty()) continue;
     const bool map = family == spinel::calib::Family::resonator_flux_map || family == spinel::calib::Family::qubit_flux_map;
+    const bool shots = family == spinel::calib::Family::gmm;
     for (int trial = 0; trial < (map ? 1 : 6); ++trial) {
+      // More noise on single shots makes another readout, with another fidelity and another best angle.
+      if (shots && trial % 2 == 1) continue;
       auto changed = m.trace;
       if (trial % 2 == 0) {
         // Nine of ten rows, in a new draw each time; calibration points stay.

@@ -5,6 +5,7 @@
 
 #include <spinel/calib/atoms.hpp>
 #include <spinel/calib/charge.hpp>
+#include <spinel/calib/confidence.hpp>
 #include <spinel/calib/decay.hpp>
 #include <spinel/calib/flux.hpp>
 #include <spinel/calib/gates.hpp>
