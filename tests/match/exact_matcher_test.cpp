@@ -7,7 +7,9 @@
 
 #include "match/matching_graphs.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>

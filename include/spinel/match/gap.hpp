@@ -4,11 +4,11 @@
 // Source: the complementary gap of Gidney, Newman, Brooks and Jones, arXiv:2312.04522; how it is found: gap_search.hpp.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/gap_search.hpp>
@@ -51,7 +51,7 @@ class ClassGap {
   /// Errors: bad_argument for an observable above 63; out_of_capacity; unsupported if the observable is not the
   /// parity of a part of the boundary, or if it has no two classes.
   static Result<ClassGap> create(ExactMatcher& matcher, std::uint32_t observable,
-                                 std::span<std::byte> memory, const Options& options) noexcept {
+                                 Span<std::byte> memory, const Options& options) noexcept {
     if (observable > 63) return Status::bad_argument;
     matcher.apply({});
     ClassGap made;
@@ -69,7 +69,7 @@ class ClassGap {
 
   /// Decodes with `matcher`, which must be the one given to `create`, and finds the gap, or `limit` if that is less:
   /// a gate that asks only whether the gap is small gives a small limit, and the search ends there.
-  ClassCosts decode(ExactMatcher& matcher, const std::uint8_t* events, std::span<const EdgeWeight> weights = {},
+  ClassCosts decode(ExactMatcher& matcher, const std::uint8_t* events, Span<const EdgeWeight> weights = {},
                     std::int64_t limit = ClassCosts::infinite) noexcept {
     const MatchResult best = matcher.decode(events, weights);
     return complete(matcher, best, limit);
@@ -114,11 +114,11 @@ class ClassGap {
 
   // == Permanent: fixed at set-up ==
   std::uint32_t observable_ = 0;
-  std::span<std::uint8_t> side_of_;  // of every boundary edge
+  Span<std::uint8_t> side_of_;  // of every boundary edge
   detail::SideDistances fixed_;
   detail::PairDistances pairs_;
-  std::span<std::uint8_t> parity_;  // only for set-up, as the next
-  std::span<std::uint32_t> found_;
+  Span<std::uint8_t> parity_;  // only for set-up, as the next
+  Span<std::uint32_t> found_;
   // == Per shot ==
   detail::SideDistances own_;  // with a shot's own weights
   bool uses_own_ = false;      // so the search does

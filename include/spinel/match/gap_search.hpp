@@ -8,77 +8,19 @@
 // Lett. 27 (1988) 125, this library's own combination; the gap: Gidney, Newman, Brooks, Jones, arXiv:2312.04522.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/match/alternating_tree.hpp>
+#include <spinel/match/gap_distances.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/shortest_paths.hpp>
 
 namespace spinel::detail {
-
-/// Every node's distance to both sides of the boundary, infinite where there are not two, and from side to side.
-struct SideDistances {
-  std::span<std::int64_t> to[2];
-  std::int64_t across = infinite_distance;
-
-  void lay_out(std::size_t n_detectors, Arena& arena) noexcept {
-    for (auto& distances : to) distances = arena.take<std::int64_t>(n_detectors);
-  }
-  /// `side_of` says of every boundary edge on which side it is; other values than 0 and 1 belong to neither.
-  void find(const MatchingGraph& graph, std::span<const std::uint8_t> side_of, ShortestPaths& paths) noexcept {
-    across = infinite_distance;
-    for (std::uint8_t side = 0; side < 2; ++side) {
-      for (auto& distance : to[side]) distance = infinite_distance;
-      paths.from_boundary(
-          graph, [&](std::uint32_t edge) { return side_of[edge] == side; },
-          [&](std::uint32_t node, std::int64_t distance) {
-            to[side][node] = distance;
-            const std::uint32_t edge = graph.boundary_edge(node);
-            if (edge != MatchingGraph::no_edge && side_of[edge] == 1 - side)
-              across = std::min(across, distance + graph.edges()[edge].weight);
-            return true;
-          });
-      paths.clear();
-    }
-  }
-  std::int64_t nearest(std::uint32_t node) const noexcept { return std::min(to[0][node], to[1][node]); }
-};
-
-/// The distances between all nodes that have two sides, if they are few enough; saturated.
-struct PairDistances {
-  static constexpr std::uint32_t none = 0xffffffff;
-  std::size_t n_max = 0, n = 0;
-  std::span<std::uint32_t> index;  // of a node in rows and columns
-  std::span<std::uint32_t> distances;
-
-  void lay_out(std::size_t n_detectors, std::size_t n_nodes_max, Arena& arena) noexcept {
-    n_max = std::min(n_detectors, n_nodes_max);
-    index = arena.take<std::uint32_t>(n_detectors);
-    distances = arena.take<std::uint32_t>(n_max * n_max);
-  }
-  void find(const MatchingGraph& graph, const SideDistances& sides, ShortestPaths& paths) noexcept {
-    n = 0;
-    for (std::uint32_t node = 0; node < graph.n_detectors(); ++node) {
-      const bool counts = sides.nearest(node) != infinite_distance;
-      index[node] = counts ? static_cast<std::uint32_t>(n) : none;
-      n += counts ? 1 : 0;
-    }
-    if (n > n_max) n = 0;
-    for (std::uint32_t source = 0; n > 0 && source < graph.n_detectors(); ++source) {
-      if (index[source] == none) continue;
-      std::uint32_t* row = &distances[index[source] * n];
-      for (std::size_t k = 0; k < n; ++k) row[k] = none;
-      paths.from_node(graph, source, [&](std::uint32_t node, std::int64_t distance) {
-        row[index[node]] = static_cast<std::uint32_t>(std::min<std::int64_t>(distance, none));
-        return true;
-      });
-      paths.clear();
-    }
-  }
-};
 
 class GapSearch {
  public:
@@ -101,27 +43,27 @@ class GapSearch {
   /// The least weight to be added for a solution of the other class, or `limit` if that is less; `tree` holds the leaves, blossoms and duals of an
   /// optimal one, which are used up. Times are half of what is added, as both roots grow. Without distances between all
   /// pairs (none: `n` is 0) the graph is walked.
-  std::int64_t run(const MatchingGraph& graph, std::span<const std::uint8_t> side_of, const SideDistances& sides,
+  std::int64_t run(const MatchingGraph& graph, Span<const std::uint8_t> side_of, const SideDistances& sides,
                    const PairDistances& pairs, AlternatingTree& tree, std::int64_t limit) noexcept {
     const Context context{graph, side_of, sides, pairs, tree};
     if (sides.across == infinite_distance) return limit;
-    end_ = std::min(sides.across / 2, limit - limit / 2);
+    end_ = spinel::min(sides.across / 2, limit - limit / 2);
     begin(context);
     while (n_queued_ > 0) {
-      std::pop_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later<Entry>);
+      spinel::pop_heap(queue_.data(), queue_.data() + n_queued_, later<Entry>);
       const Entry entry = queue_[--n_queued_];
       if (entry.time >= end_) break;
       tree.now_ = entry.time;
       handle(context, entry);
     }
     for (std::size_t k = 0; k < n_touched_; ++k) cells_[touched_[k]] = cell_of_side(sides, touched_[k]);
-    return std::min(2 * end_, limit);
+    return spinel::min(2 * end_, limit);
   }
 
  private:
   struct Context {
     const MatchingGraph& graph;
-    std::span<const std::uint8_t> side_of;
+    Span<const std::uint8_t> side_of;
     const SideDistances& sides;
     const PairDistances& pairs;
     AlternatingTree& tree;
@@ -173,7 +115,7 @@ class GapSearch {
   void push(const Entry& entry) noexcept {
     if (entry.time >= end_) return;
     queue_[n_queued_++] = entry;
-    std::push_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later<Entry>);
+    spinel::push_heap(queue_.data(), queue_.data() + n_queued_, later<Entry>);
   }
   /// An item in a tree: alone in its group if it is plus.
   void enter(std::int32_t id, std::uint8_t side) noexcept { group(id) = {id, id, 0, side}; }
@@ -191,20 +133,20 @@ class GapSearch {
   void meet_at(const Context& context, std::uint32_t node, std::int64_t arrival, Entry& next) noexcept;
   void meet_over(const Context& context, const Cell& other, std::int64_t both_arrive, Entry& next) noexcept;
   void push_next(const Context& context, Entry next) noexcept {
-    next.time = std::max(next.time, context.tree.now_);
+    next.time = spinel::max(next.time, context.tree.now_);
     if (next.target != nothing) push(next);
   }
 
   // == Permanent: fixed at set-up ==
   std::size_t n_items_ = 0;
-  std::span<Group> groups_;
-  std::span<Entry> queue_;
-  std::span<std::int32_t> members_;  // leaves that have two sides
-  std::span<std::uint32_t> columns_, gathered_;  // of the members: in the distances between pairs, and those to them
-  std::span<Arrival> front_;         // of the walk that is under way
+  Span<Group> groups_;
+  Span<Entry> queue_;
+  Span<std::int32_t> members_;  // leaves that have two sides
+  Span<std::uint32_t> columns_, gathered_;  // of the members: in the distances between pairs, and those to them
+  Span<Arrival> front_;         // of the walk that is under way
   // == Per shot; cells of untouched nodes are the sides' ==
-  std::span<Cell> cells_;
-  std::span<std::uint32_t> touched_;
+  Span<Cell> cells_;
+  Span<std::uint32_t> touched_;
   std::size_t n_queued_ = 0, n_members_ = 0, n_touched_ = 0;
   std::int64_t end_ = 0;             // the earliest that the trees are known to meet
   std::int64_t widest_outside_ = 0, widest_plus_ = 0;  // radii; of plus leaves, minus the time
@@ -239,12 +181,12 @@ inline void GapSearch::begin(const Context& context) noexcept {
     tree.for_leaves(id, [&](std::int32_t u) {
       tree.add_event(u);
       const Leaf& leaf = tree.leaf(u);
-      end_ = std::min(end_, (context.sides.to[1 - side][leaf.node] - leaf.radius) / 2);
+      end_ = spinel::min(end_, (context.sides.to[1 - side][leaf.node] - leaf.radius) / 2);
     });
   }
   for (std::size_t k = 0; k < n_members_; ++k) {
     const Leaf& leaf = tree.leaf(members_[k]);
-    if (tree.item(leaf.top).label == Label::outside) widest_outside_ = std::max(widest_outside_, leaf.radius);
+    if (tree.item(leaf.top).label == Label::outside) widest_outside_ = spinel::max(widest_outside_, leaf.radius);
   }
   push_waiting(context);
   flood_from(context, 0);
@@ -255,7 +197,7 @@ inline void GapSearch::push_waiting(const Context& context) noexcept {
   const AlternatingTree& tree = context.tree;
   for (std::size_t k = 0; k < n_members_; ++k) {
     const Leaf& leaf = tree.leaf(members_[k]);
-    const std::int64_t distance = std::min(context.sides.to[0][leaf.node], context.sides.to[1][leaf.node]);
+    const std::int64_t distance = spinel::min(context.sides.to[0][leaf.node], context.sides.to[1][leaf.node]);
     if (tree.item(leaf.top).label == Label::outside) push({distance - leaf.radius, members_[k], met_by_side, Label::plus});
   }
 }
@@ -364,7 +306,7 @@ inline void GapSearch::flood_from(const Context& context, std::size_t first_even
     return;
   }
   for (std::size_t k = first_event; k < end; ++k)
-    widest_plus_ = std::max(widest_plus_, tree.leaf(tree.events_[k].leaf).radius);
+    widest_plus_ = spinel::max(widest_plus_, tree.leaf(tree.events_[k].leaf).radius);
   for (std::size_t k = first_event; k < end; ++k) look_at_pairs(context, tree.events_[k].leaf);
 }
 
@@ -381,7 +323,7 @@ inline void GapSearch::look_at_pairs(const Context& context, std::int32_t leaf_i
   for (std::size_t k = 0; k < n_members_; ++k) gathered_[k] = row[columns_[k]];
   for (std::size_t k = 0; k < n_members_; ++k) {
     const std::int64_t apart = std::int64_t{gathered_[k]} - own.radius;
-    if (apart >= next.time + std::max(widest_outside_, next.time + widest_plus_)) continue;
+    if (apart >= next.time + spinel::max(widest_outside_, next.time + widest_plus_)) continue;
     const Leaf& other = tree.leaf(members_[k]);
     const Label label = tree.item(other.top).label;
     if (label == Label::plus) {
@@ -404,14 +346,14 @@ inline void GapSearch::flood(const Context& context, std::int32_t leaf_id) noexc
   const auto take = [&](std::uint32_t node, std::int64_t arrival) {
     Cell& cell = cells_[node];
     if (cell.walk == 0) touched_[n_touched_++] = node;
-    cell = {arrival, leaf_id, std::max(1u, cell.walk)};
+    cell = {arrival, leaf_id, spinel::max(1u, cell.walk)};
     front_[n++] = {arrival, node};
-    std::push_heap(front_.begin(), front_.begin() + static_cast<std::ptrdiff_t>(n), later<Arrival>);
+    spinel::push_heap(front_.data(), front_.data() + n, later<Arrival>);
   };
   // Radii of leaves are not negative, so nothing has been here before but what shares a blossom with the leaf.
   if (-own.radius <= cells_[own.node].arrival) take(own.node, -own.radius);
   while (n > 0) {
-    std::pop_heap(front_.begin(), front_.begin() + static_cast<std::ptrdiff_t>(n), later<Arrival>);
+    spinel::pop_heap(front_.data(), front_.data() + n, later<Arrival>);
     const Arrival at = front_[--n];
     if (at.time != cells_[at.node].arrival) continue;
     meet_at(context, at.node, at.time, next);

@@ -6,12 +6,14 @@
 // (weighted growth). Jumps from one meeting to the next with a clock for every cluster are this library's own.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/matcher.hpp>
@@ -37,8 +39,8 @@ class UnionFind {
   /// A decoder that lives in `memory` (which it must not outlive). Set-up takes time in proportion to the graph, but
   /// for the sorting of its edges. Errors: those of `MatchingGraph::build`; out_of_capacity if `memory` is smaller than
   /// `memory_needed`; bad_argument for more than 64 observables or a mean length outside its range.
-  static Result<UnionFind> create(std::size_t n_detectors, std::size_t n_observables, std::span<const GraphEdge> edges,
-                                  std::span<std::byte> memory, const Options& options = {}) noexcept {
+  static Result<UnionFind> create(std::size_t n_detectors, std::size_t n_observables, Span<const GraphEdge> edges,
+                                  Span<std::byte> memory, const Options& options = {}) noexcept {
     if (n_observables > 64 || options.mean_length < 2 || options.mean_length > longest) return Status::bad_argument;
     if (n_detectors > MatchingGraph::max_detectors || edges.size() > MatchingGraph::max_detectors) return Status::bad_shape;
     Arena arena(memory);
@@ -198,18 +200,18 @@ class UnionFind {
 
   // == Permanent: fixed at set-up ==
   MatchingGraph graph_;
-  std::span<std::uint32_t> row_begin_;
-  std::span<Arm> arms_;               // by node, by ascending length
-  std::span<std::uint32_t> edge_of_;  // each arm's
+  Span<std::uint32_t> row_begin_;
+  Span<Arm> arms_;               // by node, by ascending length
+  Span<std::uint32_t> edge_of_;  // each arm's
   std::uint64_t step_bound_ = 0;
   // == Per shot; nodes of untouched clusters are as after set-up ==
-  std::span<Node> nodes_;  // the last one is the boundary
-  std::span<Record> records_;
-  std::span<std::uint32_t> touched_;
-  std::span<Entry> entries_;
-  std::span<Meeting> meetings_;
-  std::span<std::uint32_t> correction_;
-  std::span<std::uint32_t> buckets_;  // first entry of each, counted from 1
+  Span<Node> nodes_;  // the last one is the boundary
+  Span<Record> records_;
+  Span<std::uint32_t> touched_;
+  Span<Entry> entries_;
+  Span<Meeting> meetings_;
+  Span<std::uint32_t> correction_;
+  Span<std::uint32_t> buckets_;  // first entry of each, counted from 1
   std::uint64_t occupied_[n_buckets / 64] = {};
   std::size_t n_touched_ = 0, n_correction_ = 0;
   std::int64_t now_ = 0;
@@ -217,7 +219,7 @@ class UnionFind {
 };
 
 inline void UnionFind::index(const Options& options) noexcept {
-  const std::span<const MergedEdge> edges = graph_.edges();
+  const Span<const MergedEdge> edges = graph_.edges();
   double total = 0;
   for (const MergedEdge& edge : edges) total += edge.weight;
   const double scale = total > 0 ? static_cast<double>(options.mean_length) * static_cast<double>(edges.size()) / total : 1;
@@ -229,7 +231,7 @@ inline void UnionFind::index(const Options& options) noexcept {
     row_begin_[node] = begin;
     for (const Neighbor& neighbor : graph_.neighbors(node)) edge_of_[next++] = neighbor.edge;
     if (const std::uint32_t edge = graph_.boundary_edge(node); edge != MatchingGraph::no_edge) edge_of_[next++] = edge;
-    std::sort(edge_of_.data() + begin, edge_of_.data() + next, [&](std::uint32_t x, std::uint32_t y) {
+    spinel::sort(edge_of_.data() + begin, edge_of_.data() + next, [&](std::uint32_t x, std::uint32_t y) {
       return edges[x].weight != edges[y].weight ? edges[x].weight < edges[y].weight : x < y;
     });
     for (std::uint32_t k = begin; k < next; ++k) {
