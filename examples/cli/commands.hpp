@@ -19,5 +19,6 @@ void add_demo_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
 void add_predecode_commands(CLI::App& app);
 void add_calibrate_commands(CLI::App& app);
+void add_learn_command(CLI::App& app);
 
 }  // namespace spinel::cli

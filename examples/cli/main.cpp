@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   spinel::cli::add_sample_command(app);
   spinel::cli::add_predecode_commands(app);
   spinel::cli::add_calibrate_commands(app);
+  spinel::cli::add_learn_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
