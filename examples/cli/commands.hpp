@@ -21,5 +21,6 @@ void add_predecode_commands(CLI::App& app);
 void add_quantize_command(CLI::App& app);
 void add_calibrate_commands(CLI::App& app);
 void add_stream_command(CLI::App& app);
+void add_learn_command(CLI::App& app);
 
 }  // namespace spinel::cli

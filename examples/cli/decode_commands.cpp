@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +44,7 @@ struct DecodeFlags {
   std::string dem, in = "-", in_format = "b8", out = "-", out_format = "01", obs_in, obs_in_format = "b8", weights_out,
               decision = "hard";
   bool appended_observables = false, time = false;
+  GapChoice gap;
 };
 
 /// One line on standard error, redrawn in place; silent unless that is a terminal.
@@ -74,7 +77,9 @@ struct Decoding {
   Engine engine;
   io::ShotTable shots;
   std::vector<ObservableFlips> predictions;
-  std::vector<double> weights;  // in nats, only if asked for
+  std::vector<double> weights;  // in nats, only if asked for, as the next
+  std::vector<double> gaps;
+  std::int64_t gap_limit = ClassCosts::infinite;
   double seconds = 0;           // spent decoding
 
   std::unique_ptr<PredecodeEngine> network;     // if any
@@ -86,6 +91,7 @@ struct Decoding {
   SoftEdges soft;
 
   MatchResult decode(std::size_t shot) {
+    if (!gaps.empty()) return decode_both(shot);
     if (!network) return engine.decode(shots.row(shot));
     std::memcpy(events.data(), shots.row(shot), (model.n_detectors + 7) / 8);
     std::function<void(int, const float*)> take_round;
@@ -105,6 +111,13 @@ struct Decoding {
     }
     result.observables ^= frame;
     return result;
+  }
+  MatchResult decode_both(std::size_t shot) {
+    const ClassCosts costs = engine.decode_both(shots.row(shot), gap_limit);
+    const double gap = costs.gap == ClassCosts::infinite ? std::numeric_limits<double>::infinity()
+                                                         : static_cast<double>(costs.gap) * engine.nats_per_unit();
+    gaps[shot] = costs.observable_flips ? -gap : gap;
+    return costs.best;
   }
 };
 
@@ -139,7 +152,7 @@ void add_network(const DecodeFlags& flags, Decoding& run) {
   run.residual.resize(run.events.size());
   run.experiment = experiment;
   if (flags.decision == "hard") return;
-  if (run.engine.exact() == nullptr)
+  if (run.engine.exact() == nullptr || flags.engine.enable_correlations)
     throw CommandError("--decision " + flags.decision +
                        " gives every edge a weight of its own: it needs --engine general and no --enable_correlations");
   run.decision = flags.decision == "soft" ? Decision::soft_residual : Decision::soft_raw;
@@ -156,8 +169,8 @@ Decoding decode(const DecodeFlags& flags) {
   Decoding run;
   run.model = model_of(flags);
   EngineChoice choice = flags.engine;
-  // The network's logits are weights of one shot's own, which the general engine takes.
-  if (flags.decision != "hard" && choice.engine == "auto") choice.engine = "general";
+  if (flags.decision != "hard") choice.general_because = "--decision " + flags.decision;
+  if (flags.gap.wanted()) choice.general_because = flags.gap.out.empty() ? "--keep_gap" : "--gap_out";
   run.engine = Engine(run.model, choice, flags.dem.empty() ? "the experiment's model: " : flags.dem + ": ");
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
@@ -168,6 +181,18 @@ Decoding decode(const DecodeFlags& flags) {
   const std::size_t n = run.shots.n_shots;
   run.predictions.resize(n);
   if (!flags.weights_out.empty()) run.weights.resize(n);
+  if (flags.gap.wanted()) {
+    if (flags.network.given()) throw CommandError("gaps are of the matching alone: they go without --weights");
+    if (flags.gap.observable >= run.model.n_observables)
+      throw CommandError("--gap_observable: " + std::to_string(flags.gap.observable) + ", but " + flags.dem + " has " +
+                         std::to_string(run.model.n_observables) + " observables, counted from 0");
+    run.engine.prepare_gap(flags.gap.observable);
+    if (flags.gap.limit > 0 && flags.gap.limit < flags.gap.keep)
+      throw CommandError("--gap_limit: expected at least the nats of --keep_gap");
+    const double limit = flags.gap.out.empty() ? flags.gap.keep : flags.gap.limit;
+    if (limit > 0) run.gap_limit = static_cast<std::int64_t>(std::min(1e17, std::ceil(limit / run.engine.nats_per_unit())));
+    run.gaps.resize(n);
+  }
   Progress progress(n);
   const std::size_t batch = run.network ? 16 : 1024;
   for (std::size_t begin = 0; begin < n; begin += batch) {
@@ -185,15 +210,20 @@ Decoding decode(const DecodeFlags& flags) {
   return run;
 }
 
-void write_weights(const DecodeFlags& flags, const Decoding& run) {
-  if (flags.weights_out.empty()) return;
+void write_numbers(const std::string& path, const std::vector<double>& numbers) {
+  if (path.empty()) return;
   std::string text;
   char line[40];
-  for (const double weight : run.weights) {
-    std::snprintf(line, sizeof line, "%.12g\n", weight);
+  for (const double number : numbers) {
+    std::snprintf(line, sizeof line, "%.12g\n", number);
     text += line;
   }
-  if (const auto written = io::write_file(flags.weights_out, text); !written) throw CommandError(written.error());
+  if (const auto written = io::write_file(path, text); !written) throw CommandError(written.error());
+}
+
+void write_per_shot(const DecodeFlags& flags, const Decoding& run) {
+  write_numbers(flags.weights_out, run.weights);
+  write_numbers(flags.gap.out, run.gaps);
 }
 
 /// Decodes every shot once more with a clock around each, and prints the mean of the first pass and these tails.
@@ -227,7 +257,7 @@ void predict(const DecodeFlags& flags) {
   const std::string text =
       value_of(io::format_shots(table, out_format, io::ShotLayout{0, 0, run.model.n_observables}), "--out_format: ");
   if (const auto written = io::write_file(flags.out, text); !written) throw CommandError(written.error());
-  write_weights(flags, run);
+  write_per_shot(flags, run);
   if (flags.time) std::fputs(timing_text(run).c_str(), stderr);
 }
 
@@ -246,8 +276,10 @@ void count_mistakes(const DecodeFlags& flags) {
       throw CommandError(flags.obs_in + ": has " + std::to_string(truth.n_shots) + " shots, expected the " +
                          std::to_string(run.shots.n_shots) + " of " + flags.in);
   }
-  std::size_t mistakes = 0;
+  std::size_t mistakes = 0, n_kept = 0;
   for (std::size_t shot = 0; shot < run.shots.n_shots; ++shot) {
+    if (flags.gap.keep > 0 && std::abs(run.gaps[shot]) < flags.gap.keep) continue;
+    ++n_kept;
     ObservableFlips actual = 0;
     for (std::size_t k = 0; k < n_observables; ++k) {
       const bool bit = flags.obs_in.empty() ? run.shots.get(shot, run.model.n_detectors + k) : truth.get(shot, k);
@@ -255,10 +287,12 @@ void count_mistakes(const DecodeFlags& flags) {
     }
     mistakes += actual != run.predictions[shot];
   }
-  std::string text = std::to_string(mistakes) + " / " + std::to_string(run.shots.n_shots) + "\n";
+  std::string text = std::to_string(mistakes) + " / " + std::to_string(n_kept) + "\n";
+  if (flags.gap.keep > 0)
+    text += "kept " + std::to_string(n_kept) + " of " + std::to_string(run.shots.n_shots) + " shots\n";
   if (flags.time) text += timing_text(run);
   if (const auto written = io::write_file(flags.out, text); !written) throw CommandError(written.error());
-  write_weights(flags, run);
+  write_per_shot(flags, run);
 }
 
 void add_common_flags(CLI::App& command, DecodeFlags& flags) {
@@ -270,6 +304,7 @@ void add_common_flags(CLI::App& command, DecodeFlags& flags) {
   command.add_option("--out", flags.out, "Where the result goes, '-' for standard output")->capture_default_str();
   command.add_option("--weights_out", flags.weights_out, "Total weight of each shot's matching, in nats, one a line");
   add_engine_flags(command, flags.engine);
+  add_gap_flags(command, flags.gap);
   command.add_flag("--time", flags.time, "Also print the time a shot takes, and its tails");
   flags.experiment.add_to(command, false);
   flags.network.add_to(command, false);
@@ -293,6 +328,10 @@ void add_decode_commands(CLI::App& app) {
   add_common_flags(*mistakes_command, mistakes_flags);
   mistakes_command->add_option("--obs_in", mistakes_flags.obs_in, "True observables");
   mistakes_command->add_option("--obs_in_format", mistakes_flags.obs_in_format, "Their format")->capture_default_str();
+  mistakes_command
+      ->add_option("--keep_gap", mistakes_flags.gap.keep,
+                   "Count only shots whose gap is at least this many nats (post-selection)")
+      ->check(CLI::NonNegativeNumber);
   mistakes_command->callback([] { count_mistakes(mistakes_flags); });
 }
 

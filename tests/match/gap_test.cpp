@@ -167,7 +167,7 @@ TEST(ClassGap, AgreesWithMatchingThatIsForcedOnLattices) {
     std::vector<std::byte> memory(ExactMatcher::memory_needed(n + 1, forced_edges.size(), 64));
     ExactMatcher forced = ExactMatcher::create(n + 1, 64, forced_edges, memory).value;
     for (const double density : {0.0, 0.01, 0.03, 0.1, 0.3, 0.7, 1.0})
-      for (int shot = 0; shot < (density > 0 ? 15 : 1); ++shot) {
+      for (int shot = 0; shot < (density > 0 ? 7 : 1); ++shot) {
         std::vector<std::uint32_t> events;
         for (std::uint32_t k = 0; k < n; ++k)
           if (std::uniform_real_distribution<>(0, 1)(random) < density) events.push_back(k);
