@@ -20,11 +20,13 @@
 namespace spinel::detail {
 
 /// One edge that another implies: from the end at `from` (relative to the lower end of the cause) to the end `along` further up,
-/// or to the boundary where `along` is 0. The lowest bit of the weight is the edge's observable flip.
+/// or to the boundary where `along` is 0. The lowest bit of the weight is the edge's observable flip. `slots` are the edge's
+/// numbers at either end.
 struct ImpliedEdge {
   std::int32_t from = 0;
   std::int32_t along = 0;
   MarkedDistance weight = 0;
+  std::uint8_t slots[2] = {};
   friend bool operator==(const ImpliedEdge&, const ImpliedEdge&) = default;
 };
 
@@ -63,7 +65,7 @@ class LatticeImplied {
       if (implied.weight < 0) status = Status::unsupported;
       const int base = lower_end(tables, sites, graph.edges()[cause]), from = lower_end(tables, sites, effect);
       if (n_list == longest_list) status = Status::out_of_capacity;
-      else list_[n_list++] = {from - base, length_of(tables, sites, effect), marked};
+      else list_[n_list++] = implied_edge(tables, base, from, length_of(tables, sites, effect), marked);
     });
     finish_until(static_cast<std::uint32_t>(graph.edges().size()));
     return status;
@@ -96,16 +98,23 @@ class LatticeImplied {
     return length < 0 ? -length : length;
   }
 
+  static int slot_of(const Tables& tables, int id, int offset) noexcept {
+    const int row = tables.layout.edge_row(tables.layout.site(id));
+    int slot = 0;
+    while (slot < tables.degree[row] && tables.edges[row][slot].offset != offset) ++slot;
+    return offset == 0 ? boundary_slot : slot;
+  }
+  static ImpliedEdge implied_edge(const Tables& tables, int base, int from, int along, MarkedDistance weight) noexcept {
+    ImpliedEdge made{from - base, along, weight, {}};
+    made.slots[0] = static_cast<std::uint8_t>(slot_of(tables, from, along));
+    made.slots[1] = static_cast<std::uint8_t>(slot_of(tables, from + along, -along));
+    return made;
+  }
   Status store(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, std::uint32_t cause, int n) noexcept {
     const MergedEdge& edge = graph.edges()[cause];
     const LatticeSite site = tables.layout.site(lower_end(tables, sites, edge));
     const int row = tables.layout.edge_row(site), length = length_of(tables, sites, edge);
-    int slot = boundary_slot;
-    if (length != 0) {
-      slot = 0;
-      while (slot < tables.degree[row] && tables.edges[row][slot].offset != length) ++slot;
-      if (slot == tables.degree[row]) return Status::unsupported;
-    }
+    const int slot = slot_of(tables, lower_end(tables, sites, edge), length);
     std::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
       return x.from != y.from ? x.from < y.from : x.along < y.along;
     });
