@@ -24,8 +24,8 @@ namespace spinel::detail {
 /// numbers at either end.
 struct ImpliedEdge {
   std::int32_t from = 0;
-  std::int32_t along = 0;
   MarkedDistance weight = 0;
+  std::int16_t along = 0;
   std::uint8_t slots[2] = {};
   friend bool operator==(const ImpliedEdge&, const ImpliedEdge&) = default;
 };
@@ -35,7 +35,7 @@ class LatticeImplied {
  public:
   using Sizes = LatticeSizes<Layout>;
   using Tables = LatticeTables<Layout>;
-  /// Causes are edges to a higher id, numbered as in `Tables::edges`; this one is the boundary edge.
+  /// Causes are numbered as in `Tables::edges`, from both their ends; this one is the boundary edge.
   static constexpr int boundary_slot = Tables::max_degree;
   static constexpr int n_slots = Tables::max_degree + 1;
   static constexpr std::size_t n_edges_max = std::size_t{Layout::n_edge_rows} * 64;
@@ -105,7 +105,7 @@ class LatticeImplied {
     return offset == 0 ? boundary_slot : slot;
   }
   static ImpliedEdge implied_edge(const Tables& tables, int base, int from, int along, MarkedDistance weight) noexcept {
-    ImpliedEdge made{from - base, along, weight, {}};
+    ImpliedEdge made{from - base, weight, static_cast<std::int16_t>(along), {}};
     made.slots[0] = static_cast<std::uint8_t>(slot_of(tables, from, along));
     made.slots[1] = static_cast<std::uint8_t>(slot_of(tables, from + along, -along));
     return made;
@@ -119,6 +119,17 @@ class LatticeImplied {
       return x.from != y.from ? x.from < y.from : x.along < y.along;
     });
     Range& range = ranges_[row * n_slots + slot];
+    if (length != 0) {
+      const LatticeSite upper = tables.layout.site(tables.layout.id(site) + length);
+      Range& from_above = ranges_[tables.layout.edge_row(upper) * n_slots + slot_of(tables, tables.layout.id(upper), -length)];
+      const Status status = store_at(range, site, n);
+      if (status != Status::ok || (from_above.is_filled && !same(from_above, n))) return status == Status::ok ? Status::unsupported : status;
+      from_above = range;
+      return Status::ok;
+    }
+    return store_at(range, site, n);
+  }
+  Status store_at(Range& range, const LatticeSite& site, int n) noexcept {
     if (range.is_filled) return same(range, n) ? Status::ok : Status::unsupported;
     // Other layers of the same place mostly have the same list.
     for (int of_layer = 0; of_layer < Layout::n_edge_classes; ++of_layer) {
@@ -147,7 +158,7 @@ class LatticeImplied {
   ImpliedEdge list_[longest_list];  // only for set-up
 };
 
-/// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's slots.
+/// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's rows and slots.
 template <class Layout>
 class LatticePaths {
  public:
@@ -163,8 +174,9 @@ class LatticePaths {
       const int row = tables_.layout.edge_row(tables_.layout.site(from));
       const LatticeEdge* const edges = tables_.edges[row];
       const int degree = tables_.degree[row];
-      int found = -1;
-      for (int e = 0; e < degree; ++e) found = edges[e].offset == to - from && edges[e].weight == marked ? e : found;
+      int direct = 0;
+      while (direct < degree && edges[direct].offset != to - from) ++direct;
+      int found = direct < degree && edges[direct].weight == marked ? direct : -1;
       for (int e = 0; found < 0 && e < degree; ++e) {
         const std::int32_t rest = distance_of(marked) - distance_of(edges[e].weight);
         if (rest <= 0) continue;
@@ -217,11 +229,7 @@ class LatticePaths {
   template <class Visit>
   void emit(int at, int row, int e, Visit&& visit) const noexcept {
     const int offset = tables_.edges[row][e].offset;
-    if (offset > 0) return visit(row, e, at);
-    const int lower = at + offset, lower_row = tables_.layout.edge_row(tables_.layout.site(lower));
-    int slot = 0;
-    while (tables_.edges[lower_row][slot].offset != -offset) ++slot;
-    visit(lower_row, slot, lower);
+    visit(row, e, offset > 0 ? at : at + offset);
   }
 
   const Tables& tables_;

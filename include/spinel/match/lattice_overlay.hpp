@@ -31,35 +31,37 @@ class LoweredEdges {
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
     const auto n_ids = static_cast<std::size_t>(layout.n_ids());
     bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    slots_.lay_out(n_ids, arena);
-    weights_.lay_out(n_ids * n_slots, arena);
+    checks_.lay_out(n_ids, arena);
+    weights_.lay_out(static_cast<std::size_t>(layout.n_detectors()) * n_slots, arena);
     touched_.lay_out(static_cast<std::size_t>(layout.n_detectors()) + 1, arena);
   }
   void clear(const Layout& layout) noexcept {
     for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
-    for (int id = 0; id < layout.n_ids(); ++id) slots_[id] = 0;
+    for (int id = 0; id < layout.n_ids(); ++id) checks_[id] = {};
     n_ = 0;
   }
   /// Lowers one end of an edge to `weight` unless it is that low already. Without a branch, as good as random.
   void lower(int id, int slot, MarkedDistance weight) noexcept {
     const auto at = static_cast<std::uint32_t>(id);
-    const std::uint32_t slots = slots_[id];
-    MarkedDistance& known = weights_[at * n_slots + static_cast<std::uint32_t>(slot)];
+    Check& check = checks_[id];
+    const std::uint32_t slots = check.slots;
+    const std::int32_t number = slots == 0 ? n_ : check.number;
+    MarkedDistance& known = weights_[number * n_slots + slot];
     const MarkedDistance former = known | (((slots >> slot) & 1) - 1);
     known = weight < former ? weight : former;
-    touched_[n_] = id;
+    touched_[number] = id;
     n_ += slots == 0;
-    slots_[id] = slots | (std::uint32_t{1} << slot);
+    check = {slots | (std::uint32_t{1} << slot), number};
     bits[at / 64] |= std::uint64_t{1} << (at % 64);
   }
   bool any() const noexcept { return n_ > 0; }
-  bool has(int id) const noexcept { return slots_[id] != 0; }
+  bool has(int id) const noexcept { return checks_[id].slots != 0; }
   /// `visit(to, weight)` for every lowered edge at `id`, `out(weight)` for its boundary edge.
   template <class Visit, class Out>
   void at(const Tables& tables, int id, Visit&& visit, Out&& out) const noexcept {
-    std::uint32_t slots = slots_[id];
+    std::uint32_t slots = checks_[id].slots;
     if (slots == 0) return;
-    const MarkedDistance* const weights = &weights_[static_cast<std::uint32_t>(id) * n_slots];
+    const MarkedDistance* const weights = &weights_[checks_[id].number * n_slots];
     if ((slots >> boundary_slot) != 0) {
       out(weights[boundary_slot]);
       slots ^= std::uint32_t{1} << boundary_slot;
@@ -84,7 +86,7 @@ class LoweredEdges {
   void forget() noexcept {
     for (std::int32_t k = 0; k < n_; ++k) {
       bits[static_cast<unsigned>(touched_[k]) / 64] = 0;
-      slots_[touched_[k]] = 0;
+      checks_[touched_[k]].slots = 0;
     }
     n_ = 0;
   }
@@ -92,9 +94,14 @@ class LoweredEdges {
   LatticeArray<std::uint64_t, Sizes::words> bits;
 
  private:
+  /// Weights stand together in the order in which checks were met, so that a shot's fit the cache.
+  struct Check {
+    std::uint32_t slots = 0;
+    std::int32_t number = 0;
+  };
   std::int32_t n_ = 0;
-  LatticeArray<std::uint32_t, Sizes::ids> slots_;
-  LatticeArray<MarkedDistance, Sizes::ids * n_slots> weights_;
+  LatticeArray<Check, Sizes::ids> checks_;
+  LatticeArray<MarkedDistance, Sizes::of(Sizes::detectors * n_slots)> weights_;
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> touched_;
 };
 
