@@ -128,11 +128,12 @@ class LatticeOverlay {
     boundary_.lay_out(n, arena);
     horizon_.lay_out(n, arena);
     satellite_bits_.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
+    tall_bits_.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
     work_.lay_out(n_places_max(n), arena);
   }
   void clear(const Layout& layout) noexcept {
     lowered.clear(layout);
-    for (int k = 0; k < layout.n_words(); ++k) satellite_bits_[k] = 0;
+    for (int k = 0; k < layout.n_words(); ++k) satellite_bits_[k] = tall_bits_[k] = 0;
   }
 
   /// Begins the second pass over the events of the first, whose leaves hold feasible radii and mates for the tables' distances,
@@ -145,7 +146,7 @@ class LatticeOverlay {
     tree_ = &tree;
     const int n = events.n_events;
     n_places_ = n;
-    is_full_ = false;
+    is_full_ = any_tall_ = false;
     for (int k = 0; k < n; ++k) {
       places_[k] = {0, events.ids[k], none, none, k};
       first_at_[events.ids[k]] = k;
@@ -155,7 +156,7 @@ class LatticeOverlay {
     }
     for (int k = 0; k < n; ++k) {
       std::int32_t& radius = tree.item(static_cast<Index>(k)).radius;
-      // Nobody has looked yet: who grows later in tier 1 must see everyone that could be tight then.
+      // Who grows later looks for tall ones as far as the window table.
       if (2 * radius > tables.radius[1]) radius = tables.radius[1] / 2;
       cover(static_cast<Index>(k));
     }
@@ -176,6 +177,7 @@ class LatticeOverlay {
         tree.item(item.match.v).match.v = Tree::unmatched;
         item.match.v = Tree::unmatched;
       }
+      if (SPINEL_UNLIKELY(2 * item.radius > tables.radius[0])) mark_all_tall(static_cast<Index>(k));
       free[n_free] = static_cast<Index>(k);
       n_free += item.match.v == Tree::unmatched;
     }
@@ -183,6 +185,8 @@ class LatticeOverlay {
   }
   /// Ends the shot: places and lowered edges are forgotten.
   void end() noexcept {
+    if (any_tall_)
+      for (std::int32_t p = 0; p < n_places_; ++p) tall_bits_[static_cast<unsigned>(places_[p].id) / 64] = 0;
     for (std::int32_t p = events_->n_events; p < n_places_; ++p) {
       const unsigned word = static_cast<unsigned>(places_[p].id) / 64;
       events_->bits[word] = 0;
@@ -209,20 +213,24 @@ class LatticeOverlay {
   void for_everyone(Index leaf, Visit&& visit) noexcept {
     search_from(leaf, no_limit, [&](int other, MarkedDistance marked) { visit(static_cast<Index>(other), marked); });
   }
-  /// `reached` is the leaf's radius now.
+  /// `reached` is the leaf's radius now. Tier 1 looks as far as the near table, and for those who are tall as far as the window
+  /// table; tier 2 makes the leaf tall itself.
   void explore(Index leaf, std::int32_t reached) noexcept {
     auto& tier = tree_->item(leaf).tier;
-    const std::int32_t window = radius_of(1);
-    if (tier == 1 && horizon_[leaf] < window >> 1) {
-      const std::int32_t n_known = expand(leaf, reached, window >> 1);
-      for (std::int32_t w = n_known; w < n_work_; ++w) look_around(leaf, work_[w], window);
-    } else if (++tier == 1) {
-      expand(leaf, reached, window >> 1);
-      for (std::int32_t p = leaf; p != none; p = p < events_->n_events ? first_of_[leaf] : places_[p].next_of_owner)
-        look_around(leaf, p, window);
+    if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
+      const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
+      for (std::int32_t w = n_known; w < n_work_; ++w) {
+        look_from(leaf, work_[w], tier, true);
+        if (tier == 2) mark_tall(work_[w]);
+      }
+    } else if (++tier <= 2) {
+      expand(leaf, reached, radius_of(tier) >> 1);
+      look_from(leaf, leaf, tier, tier == 2);
+      for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
+      if (tier == 2) mark_all_tall(leaf);
     } else {
       // From here on what a leaf knows is complete by itself, so it tells everyone.
-      const std::int32_t radius = radius_of(tier), from = tier == 2 ? 0 : radius_of(tier - 1);
+      const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
       horizon_[leaf] = no_limit;
       search_from(leaf, radius, [&](int other, MarkedDistance marked) {
         if (distance_of(marked) < from || tree_->item(static_cast<Index>(other)).tier >= tier) return;
@@ -246,27 +254,39 @@ class LatticeOverlay {
     std::int32_t owner = 0;
   };
 
-  /// Adds whom place `p` of `leaf` meets within `radius`.
-  void look_around(Index leaf, std::int32_t p, std::int32_t radius) noexcept {
+  /// Adds whom place `p` of `leaf` meets within `radius`; with `is_news` those who have looked before did not see it.
+  void look_around(const std::uint64_t* bits, Index leaf, std::int32_t p, std::int32_t radius, bool is_news) noexcept {
     const Place place = places_[p];
     const std::int32_t left = radius - distance_of(place.head_start);
     if (left <= 0) return;
-    for_places_near(events_->bits, place, left, [&](MarkedDistance marked, std::int32_t other) {
+    for_places_near(bits, place, left, [&](MarkedDistance marked, std::int32_t other) {
       const auto met = static_cast<Index>(other);
       if (met == leaf || distance_of(marked) >= radius) return;
       events_->push(leaf, {marked, met});
-      // Whoever has looked before did not see a satellite that is new.
-      if (p != leaf && tree_->item(met).tier > 0) tell(met, {marked, leaf});
+      if (is_news && tree_->item(met).tier > 0) tell(met, {marked, leaf});
     });
+  }
+  void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
+    look_around(events_->bits, leaf, p, radius_of(tier), is_news);
+    if (tier == 1 && any_tall_) look_around(tall_bits_, leaf, p, tables_->radius[1], is_news);
+  }
+  void mark_tall(std::int32_t p) noexcept {
+    const auto at = static_cast<std::uint32_t>(places_[p].id);
+    tall_bits_[at / 64] |= std::uint64_t{1} << (at % 64);
+    any_tall_ = true;
+  }
+  void mark_all_tall(Index leaf) noexcept {
+    mark_tall(leaf);
+    for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) mark_tall(p);
   }
   void tell(Index leaf, typename Events::Candidate candidate) noexcept {
     tree_->touch(leaf);  // lists of touched leaves are forgotten in the end
     events_->push(leaf, candidate);
   }
-  /// Tier 1 is the window table, those beyond search the graph itself.
+  /// Tiers 1 and 2 are the near and the window table, those beyond search the graph itself.
   std::int32_t radius_of(int tier) const noexcept {
-    std::int32_t radius = tables_->radius[1];
-    for (int k = 1; k < tier; ++k) radius = radius > no_limit / 2 ? no_limit : radius + radius / 3;
+    std::int32_t radius = tables_->radius[tier > 1];
+    for (int k = 2; k < tier; ++k) radius = radius > no_limit / 2 ? no_limit : radius + radius / 5;
     return radius & ~1;
   }
 
@@ -492,6 +512,7 @@ class LatticeOverlay {
   Events* events_ = nullptr;
   Tree* tree_ = nullptr;
   std::int32_t n_places_ = 0, n_places_max_ = 0, n_work_ = 0;
+  bool any_tall_ = false;
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set: satellites first, the event itself last
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
@@ -499,6 +520,7 @@ class LatticeOverlay {
   LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
   LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge
   LatticeArray<std::uint64_t, Sizes::words> satellite_bits_;
+  LatticeArray<std::uint64_t, Sizes::words> tall_bits_;  ///< places of those whose radius exceeds half the near table's
   LatticeArray<std::int32_t, Sizes::of(n_places_max(Sizes::detectors))> work_;
 };
 
