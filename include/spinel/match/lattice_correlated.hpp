@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include <spinel/core/arena.hpp>
+#include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/implied_weights.hpp>
@@ -26,7 +27,6 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using Index = Index_;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
-  using Lowered = detail::LoweredEdges<Layout>;
 
  public:
   using typename Base::Certified;
@@ -91,7 +91,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     const MatchResult result = match_twice(events);
     Certified certified{result};
     if (result.outcome == MatchOutcome::matched) certified = this->prove(result);
-    overlay_.lowered.for_all([&](std::int32_t a, std::int32_t b, detail::MarkedDistance weight) {
+    overlay_.lowered.for_all(this->tables_[0], [&](std::int32_t a, std::int32_t b, detail::MarkedDistance weight) {
       visit(a, b, detail::distance_of(weight));
     });
     end();
@@ -117,11 +117,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     if (tree.has_blossoms()) tree.resolve_blossoms();
     lower_implied();
     if (!overlay_.lowered.any()) return this->finish();
-    // Radii and mates stay, blossoms and lists do not.
     is_second_ = true;
-    tree.end([&](Index leaf) { this->events_.forget(leaf); });
-    tree.begin();
-    this->events_.begin();
     const int n_free = overlay_.begin(this->tables_[0], this->search_, this->events_, tree, this->unpaired_);
     this->search_all(overlay_, n_free, this->tables_[0], [] { return false; });
     return sum();
@@ -132,20 +128,37 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     Base::end();
   }
 
-  /// Lowers what the edges of all matched pairs imply.
+  /// Lowers what the edges of all matched pairs imply. In two steps, so that the lists come from memory while others are read.
   void lower_implied() noexcept {
+    constexpr int batch = 64;
+    struct Cause {
+      Span<const detail::ImpliedEdge> implied;
+      int lower_end;
+    };
+    Cause causes[batch];
+    int n = 0;
+    const auto lower_all = [&] {
+      for (int k = 0; k < n; ++k)
+        for (const detail::ImpliedEdge& implied : causes[k].implied) {
+          const std::int32_t from = causes[k].lower_end + implied.from;
+          overlay_.lowered.lower(from, implied.slots[0], implied.weight);
+          if (implied.along != 0) overlay_.lowered.lower(from + implied.along, implied.slots[1], implied.weight);
+        }
+      n = 0;
+    };
     Paths paths(this->tables_[0], this->search_);
     const auto imply = [&](int row, int slot, int lower_end) {
-      for (const detail::ImpliedEdge& implied : implied_.of(row, slot)) {
-        const std::int32_t from = lower_end + implied.from;
-        overlay_.lowered.lower(from, implied.along == 0 ? Lowered::to_boundary : from + implied.along, implied.weight);
-      }
+      causes[n] = {implied_.of(row, slot), lower_end};
+      SPINEL_PREFETCH(causes[n].implied.data());
+      SPINEL_PREFETCH(causes[n].implied.data() + 4);
+      if (++n == batch) lower_all();
     };
     for (int k = 0; k < this->events_.n_events; ++k) {
       const auto& match = this->tree_.item(static_cast<Index>(k)).match;
       if (match.v == Tree::to_boundary) paths.to_boundary(this->events_.ids[k], imply);
       else if (match.v < k) paths.between(this->events_.ids[k], this->events_.ids[match.v], match.path, imply);
     }
+    lower_all();
   }
   MatchResult sum() noexcept {
     auto& tree = this->tree_;

@@ -22,11 +22,13 @@
 namespace spinel::detail {
 
 /// One edge that another implies: from the end at `from` (relative to the lower end of the cause) to the end `along` further up,
-/// or to the boundary where `along` is 0. The lowest bit of the weight is the edge's observable flip.
+/// or to the boundary where `along` is 0. The lowest bit of the weight is the edge's observable flip. `slots` are the edge's
+/// numbers at either end.
 struct ImpliedEdge {
   std::int32_t from = 0;
-  std::int32_t along = 0;
   MarkedDistance weight = 0;
+  std::int16_t along = 0;
+  std::uint8_t slots[2] = {};
   friend bool operator==(const ImpliedEdge&, const ImpliedEdge&) = default;
 };
 
@@ -35,7 +37,7 @@ class LatticeImplied {
  public:
   using Sizes = LatticeSizes<Layout>;
   using Tables = LatticeTables<Layout>;
-  /// Causes are edges to a higher id, numbered as in `Tables::edges`; this one is the boundary edge.
+  /// Causes are numbered as in `Tables::edges`, from both their ends; this one is the boundary edge.
   static constexpr int boundary_slot = Tables::max_degree;
   static constexpr int n_slots = Tables::max_degree + 1;
   static constexpr std::size_t n_edges_max = std::size_t{Layout::n_edge_rows} * 64;
@@ -65,7 +67,7 @@ class LatticeImplied {
       if (implied.weight < 0) status = Status::unsupported;
       const int base = lower_end(tables, sites, graph.edges()[cause]), from = lower_end(tables, sites, effect);
       if (n_list == longest_list) status = Status::out_of_capacity;
-      else list_[n_list++] = {from - base, length_of(tables, sites, effect), marked};
+      else list_[n_list++] = implied_edge(tables, base, from, length_of(tables, sites, effect), marked);
     });
     finish_until(static_cast<std::uint32_t>(graph.edges().size()));
     return status;
@@ -98,20 +100,38 @@ class LatticeImplied {
     return length < 0 ? -length : length;
   }
 
+  static int slot_of(const Tables& tables, int id, int offset) noexcept {
+    const int row = tables.layout.edge_row(tables.layout.site(id));
+    int slot = 0;
+    while (slot < tables.degree[row] && tables.edges[row][slot].offset != offset) ++slot;
+    return offset == 0 ? boundary_slot : slot;
+  }
+  static ImpliedEdge implied_edge(const Tables& tables, int base, int from, int along, MarkedDistance weight) noexcept {
+    ImpliedEdge made{from - base, weight, static_cast<std::int16_t>(along), {}};
+    made.slots[0] = static_cast<std::uint8_t>(slot_of(tables, from, along));
+    made.slots[1] = static_cast<std::uint8_t>(slot_of(tables, from + along, -along));
+    return made;
+  }
   Status store(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, std::uint32_t cause, int n) noexcept {
     const MergedEdge& edge = graph.edges()[cause];
     const LatticeSite site = tables.layout.site(lower_end(tables, sites, edge));
     const int row = tables.layout.edge_row(site), length = length_of(tables, sites, edge);
-    int slot = boundary_slot;
-    if (length != 0) {
-      slot = 0;
-      while (slot < tables.degree[row] && tables.edges[row][slot].offset != length) ++slot;
-      if (slot == tables.degree[row]) return Status::unsupported;
-    }
+    const int slot = slot_of(tables, lower_end(tables, sites, edge), length);
     spinel::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
       return x.from != y.from ? x.from < y.from : x.along < y.along;
     });
     Range& range = ranges_[row * n_slots + slot];
+    if (length != 0) {
+      const LatticeSite upper = tables.layout.site(tables.layout.id(site) + length);
+      Range& from_above = ranges_[tables.layout.edge_row(upper) * n_slots + slot_of(tables, tables.layout.id(upper), -length)];
+      const Status status = store_at(range, site, n);
+      if (status != Status::ok || (from_above.is_filled && !same(from_above, n))) return status == Status::ok ? Status::unsupported : status;
+      from_above = range;
+      return Status::ok;
+    }
+    return store_at(range, site, n);
+  }
+  Status store_at(Range& range, const LatticeSite& site, int n) noexcept {
     if (range.is_filled) return same(range, n) ? Status::ok : Status::unsupported;
     // Other layers of the same place mostly have the same list.
     for (int of_layer = 0; of_layer < Layout::n_edge_classes; ++of_layer) {
@@ -140,7 +160,7 @@ class LatticeImplied {
   ImpliedEdge list_[longest_list];  // only for set-up
 };
 
-/// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's slots.
+/// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's rows and slots.
 template <class Layout>
 class LatticePaths {
  public:
@@ -156,8 +176,9 @@ class LatticePaths {
       const int row = tables_.layout.edge_row(tables_.layout.site(from));
       const LatticeEdge* const edges = tables_.edges[row];
       const int degree = tables_.degree[row];
-      int found = -1;
-      for (int e = 0; e < degree; ++e) found = edges[e].offset == to - from && edges[e].weight == marked ? e : found;
+      int direct = 0;
+      while (direct < degree && edges[direct].offset != to - from) ++direct;
+      int found = direct < degree && edges[direct].weight == marked ? direct : -1;
       for (int e = 0; found < 0 && e < degree; ++e) {
         const std::int32_t rest = distance_of(marked) - distance_of(edges[e].weight);
         if (rest <= 0) continue;
@@ -210,11 +231,7 @@ class LatticePaths {
   template <class Visit>
   void emit(int at, int row, int e, Visit&& visit) const noexcept {
     const int offset = tables_.edges[row][e].offset;
-    if (offset > 0) return visit(row, e, at);
-    const int lower = at + offset, lower_row = tables_.layout.edge_row(tables_.layout.site(lower));
-    int slot = 0;
-    while (tables_.edges[lower_row][slot].offset != -offset) ++slot;
-    visit(lower_row, slot, lower);
+    visit(row, e, offset > 0 ? at : at + offset);
   }
 
   const Tables& tables_;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <spinel/core/bits.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
@@ -150,7 +151,7 @@ class LatticeMetric {
   }
 
   /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
-  void explore(Index leaf) noexcept {
+  void explore(Index leaf, std::int32_t) noexcept {
     const int tier = ++tree_.item(leaf).tier;
     const int id = events_.ids[leaf];
     if (tier == 1) return open_window(leaf, id);

@@ -2,8 +2,8 @@
 // Distances for a shot in which some edges weigh less than the tables know (the second pass of correlated matching), exact and
 // without touching the tables. Where a lowered edge leads from near an event to another check, the event gets a satellite
 // there: a second place with a head start. A pair's distance is then the least over both events' places of head start, table
-// distance, head start. Satellites are made from every lowered edge whose near end lies within the event's radius; for any
-// tight pair the two radii meet somewhere on the path, so that the half on either side is known to its own event.
+// distance, head start. Every event has the satellites that its radius covers, one that grows also those beyond the lowered
+// edges whose near ends it covers: wherever on a path two radii meet, the growing one knows the way to a place of the other.
 #pragma once
 
 #include <bit>
@@ -19,81 +19,91 @@
 
 namespace spinel::detail {
 
-/// The lowered edges of one shot, by check.
+/// The lowered edges of one shot, by check: a mask of slots (numbered as in `Tables::edges`, the last is the boundary edge)
+/// and a weight for each.
 template <class Layout>
 class LoweredEdges {
  public:
   using Sizes = LatticeSizes<Layout>;
-  static constexpr std::int32_t to_boundary = -1, none = -1;
-  struct HalfEdge {
-    std::int32_t to = 0;
-    MarkedDistance weight = 0;
-    std::int32_t next = none;
-  };
+  using Tables = LatticeTables<Layout>;
+  static constexpr int n_slots = Tables::max_degree + 1;
+  static constexpr int boundary_slot = Tables::max_degree;
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n_ids = static_cast<std::size_t>(layout.n_ids());
     bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    first_.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
-    half_edges_.lay_out(n_max(static_cast<std::size_t>(layout.n_detectors())), arena);
-    from_.lay_out(n_max(static_cast<std::size_t>(layout.n_detectors())), arena);
+    checks_.lay_out(n_ids, arena);
+    weights_.lay_out(static_cast<std::size_t>(layout.n_detectors()) * n_slots, arena);
+    touched_.lay_out(static_cast<std::size_t>(layout.n_detectors()) + 1, arena);
   }
   void clear(const Layout& layout) noexcept {
     for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
+    for (int id = 0; id < layout.n_ids(); ++id) checks_[id] = {};
     n_ = 0;
   }
-  /// Lowers the edge between `a` and `b` (or `to_boundary`) to `weight` unless it is that low already.
-  void lower(std::int32_t a, std::int32_t b, MarkedDistance weight) noexcept {
-    if (!lower_half(a, b, weight) || b == to_boundary) return;
-    lower_half(b, a, weight);
+  /// Lowers one end of an edge to `weight` unless it is that low already. Without a branch, as good as random.
+  void lower(int id, int slot, MarkedDistance weight) noexcept {
+    const auto at = static_cast<std::uint32_t>(id);
+    Check& check = checks_[id];
+    const std::uint32_t slots = check.slots;
+    const std::int32_t number = slots == 0 ? n_ : check.number;
+    MarkedDistance& known = weights_[number * n_slots + slot];
+    const MarkedDistance former = known | (((slots >> slot) & 1) - 1);
+    known = weight < former ? weight : former;
+    touched_[number] = id;
+    n_ += slots == 0;
+    check = {slots | (std::uint32_t{1} << slot), number};
+    bits[at / 64] |= std::uint64_t{1} << (at % 64);
   }
   bool any() const noexcept { return n_ > 0; }
-  bool has(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
-  /// `visit(to, weight)` for every lowered edge at `id`.
-  template <class Visit>
-  void at(int id, Visit&& visit) const noexcept {
-    if (!has(id)) return;
-    for (std::int32_t k = first_[id]; k != none; k = half_edges_[k].next) visit(half_edges_[k].to, half_edges_[k].weight);
+  bool has(int id) const noexcept { return checks_[id].slots != 0; }
+  /// `visit(to, weight)` for every lowered edge at `id`, `out(weight)` for its boundary edge.
+  template <class Visit, class Out>
+  void at(const Tables& tables, int id, Visit&& visit, Out&& out) const noexcept {
+    std::uint32_t slots = checks_[id].slots;
+    if (slots == 0) return;
+    const MarkedDistance* const weights = &weights_[checks_[id].number * n_slots];
+    if ((slots >> boundary_slot) != 0) {
+      out(weights[boundary_slot]);
+      slots ^= std::uint32_t{1} << boundary_slot;
+    }
+    const LatticeEdge* const edges = tables.edges[tables.layout.edge_row(tables.layout.site(id))];
+    for (; slots != 0; slots &= slots - 1) {
+      const int slot = std::countr_zero(slots);
+      visit(id + edges[slot].offset, weights[slot]);
+    }
   }
-  /// `visit(a, b, weight)` once an edge.
+  /// `visit(a, b, weight)` once an edge, b is -1 for the boundary.
   template <class Visit>
-  void for_all(Visit&& visit) const noexcept {
+  void for_all(const Tables& tables, Visit&& visit) const noexcept {
     for (std::int32_t k = 0; k < n_; ++k)
-      if (half_edges_[k].to < from_[k]) visit(from_[k], half_edges_[k].to, half_edges_[k].weight);
+      at(
+          tables, touched_[k],
+          [&](std::int32_t to, MarkedDistance weight) {
+            if (to < touched_[k]) visit(touched_[k], to, weight);
+          },
+          [&](MarkedDistance weight) { visit(touched_[k], -1, weight); });
   }
   void forget() noexcept {
-    for (std::int32_t k = 0; k < n_; ++k) bits[static_cast<unsigned>(from_[k]) / 64] = 0;
+    for (std::int32_t k = 0; k < n_; ++k) {
+      bits[static_cast<unsigned>(touched_[k]) / 64] = 0;
+      checks_[touched_[k]].slots = 0;
+    }
     n_ = 0;
   }
 
   LatticeArray<std::uint64_t, Sizes::words> bits;
 
  private:
-  /// Every edge of the lattice, from both its ends.
-  static constexpr std::size_t n_max(std::size_t n_detectors) noexcept { return 17 * n_detectors; }
-
-  bool lower_half(std::int32_t from, std::int32_t to, MarkedDistance weight) noexcept {
-    const auto at = static_cast<std::uint32_t>(from);
-    std::int32_t next = none;
-    if (has(from)) {
-      next = first_[from];
-      for (std::int32_t k = next; k != none; k = half_edges_[k].next)
-        if (half_edges_[k].to == to) {
-          if (distance_of(weight) >= distance_of(half_edges_[k].weight)) return false;
-          half_edges_[k].weight = weight;
-          return true;
-        }
-    }
-    bits[at / 64] |= std::uint64_t{1} << (at % 64);
-    half_edges_[n_] = {to, weight, next};
-    from_[n_] = from;
-    first_[from] = n_++;
-    return true;
-  }
-
+  /// Weights stand together in the order in which checks were met, so that a shot's fit the cache.
+  struct Check {
+    std::uint32_t slots = 0;
+    std::int32_t number = 0;
+  };
   std::int32_t n_ = 0;
-  LatticeArray<std::int32_t, Sizes::ids> first_;
-  LatticeArray<HalfEdge, Sizes::of(n_max(Sizes::detectors))> half_edges_;
-  LatticeArray<std::int32_t, Sizes::of(n_max(Sizes::detectors))> from_;
+  LatticeArray<Check, Sizes::ids> checks_;
+  LatticeArray<MarkedDistance, Sizes::of(Sizes::detectors * n_slots)> weights_;
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> touched_;
 };
 
 /// The metric of the second pass, for LatticeTree::search.
@@ -117,13 +127,19 @@ class LatticeOverlay {
     places_.lay_out(n_places_max(n), arena);
     first_of_.lay_out(n, arena);
     boundary_.lay_out(n, arena);
+    horizon_.lay_out(n, arena);
+    satellite_bits_.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
+    tall_bits_.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
     work_.lay_out(n_places_max(n), arena);
   }
-  void clear(const Layout& layout) noexcept { lowered.clear(layout); }
+  void clear(const Layout& layout) noexcept {
+    lowered.clear(layout);
+    for (int k = 0; k < layout.n_words(); ++k) satellite_bits_[k] = tall_bits_[k] = 0;
+  }
 
-  /// Begins the second pass over the events of the first, whose leaves hold feasible radii and mates for the tables' distances
-  /// (but for former blossoms). Lowers radii until they are feasible for the shot's own; matches that are no longer tight come
-  /// undone. Returns how many leaves are left in `free`.
+  /// Begins the second pass over the events of the first, whose leaves hold feasible radii and mates for the tables' distances,
+  /// but for leaves of blossoms, which say so by another `top` than themselves. Lowers radii until they are feasible for the
+  /// shot's own; matches that are no longer tight come undone. Returns how many leaves are left in `free`.
   int begin(const Tables& tables, Search& paths, Events& events, Tree& tree, Index* free) noexcept {
     tables_ = &tables;
     paths_ = &paths;
@@ -131,22 +147,27 @@ class LatticeOverlay {
     tree_ = &tree;
     const int n = events.n_events;
     n_places_ = n;
-    is_full_ = false;
+    is_full_ = any_tall_ = false;
     for (int k = 0; k < n; ++k) {
       places_[k] = {0, events.ids[k], none, none, k};
       first_at_[events.ids[k]] = k;
       first_of_[k] = none;
       boundary_[k] = tables.boundary[events.ids[k]];
+      horizon_[k] = 0;
     }
     for (int k = 0; k < n; ++k) {
       std::int32_t& radius = tree.item(static_cast<Index>(k)).radius;
-      // Nobody has looked yet: who grows later in tier 1 must see everyone that could be tight then.
+      // Who grows later looks for tall ones as far as the window table.
       if (2 * radius > tables.radius[1]) radius = tables.radius[1] / 2;
-      expand(k, radius);
-      if (radius > distance_of(boundary_[k])) radius = distance_of(boundary_[k]);
+      cover(static_cast<Index>(k));
     }
+    for (int k = 0; k < n; ++k) {
+      auto& item = tree.item(static_cast<Index>(k));
+      make_feasible(static_cast<Index>(k), item.top != k);
+    }
+    tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
+    events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
-    for (int k = 0; k < n; ++k) make_feasible(static_cast<Index>(k));
     int n_free = 0;
     for (int k = 0; k < n; ++k) {
       auto& item = tree.item(static_cast<Index>(k));
@@ -157,6 +178,7 @@ class LatticeOverlay {
         tree.item(item.match.v).match.v = Tree::unmatched;
         item.match.v = Tree::unmatched;
       }
+      if (SPINEL_UNLIKELY(2 * item.radius > tables.radius[0])) mark_all_tall(static_cast<Index>(k));
       free[n_free] = static_cast<Index>(k);
       n_free += item.match.v == Tree::unmatched;
     }
@@ -164,13 +186,22 @@ class LatticeOverlay {
   }
   /// Ends the shot: places and lowered edges are forgotten.
   void end() noexcept {
-    for (std::int32_t p = events_->n_events; p < n_places_; ++p) events_->bits[static_cast<unsigned>(places_[p].id) / 64] = 0;
+    if (any_tall_)
+      for (std::int32_t p = 0; p < n_places_; ++p) tall_bits_[static_cast<unsigned>(places_[p].id) / 64] = 0;
+    for (std::int32_t p = events_->n_events; p < n_places_; ++p) {
+      const unsigned word = static_cast<unsigned>(places_[p].id) / 64;
+      events_->bits[word] = 0;
+      satellite_bits_[word] = 0;
+    }
     lowered.forget();
   }
 
   // == What LatticeTree::search asks ==
   bool has_lists() const noexcept { return events_->has_lists(); }
-  std::int32_t known_radius(Index leaf) const noexcept { return radius_of(tree_->item(leaf).tier) >> 1; }
+  std::int32_t known_radius(Index leaf) const noexcept {
+    const std::int32_t radius = radius_of(tree_->item(leaf).tier) >> 1;
+    return radius < horizon_[leaf] ? radius : horizon_[leaf];
+  }
   MarkedDistance boundary(Index leaf) noexcept {
     if (SPINEL_UNLIKELY(!has_lists())) search_from(leaf, no_limit, [](int, MarkedDistance) {});
     return boundary_[leaf];
@@ -183,30 +214,31 @@ class LatticeOverlay {
   void for_everyone(Index leaf, Visit&& visit) noexcept {
     search_from(leaf, no_limit, [&](int other, MarkedDistance marked) { visit(static_cast<Index>(other), marked); });
   }
-  void explore(Index leaf) noexcept {
-    const int tier = ++tree_->item(leaf).tier;
-    const std::int32_t radius = radius_of(tier);
-    if (tier > 1) {
-      const std::int32_t from = radius_of(tier - 1);
-      return search_from(leaf, radius, [&](int other, MarkedDistance marked) {
+  /// `reached` is the leaf's radius now. Tier 1 looks as far as the near table, and for those who are tall as far as the window
+  /// table; tier 2 makes the leaf tall itself.
+  void explore(Index leaf, std::int32_t reached) noexcept {
+    auto& tier = tree_->item(leaf).tier;
+    if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
+      const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
+      for (std::int32_t w = n_known; w < n_work_; ++w) {
+        look_from(leaf, work_[w], tier, true);
+        if (tier == 2) mark_tall(work_[w]);
+      }
+    } else if (++tier <= 2) {
+      expand(leaf, reached, radius_of(tier) >> 1);
+      look_from(leaf, leaf, tier, tier == 2);
+      for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
+      if (tier == 2) mark_all_tall(leaf);
+    } else {
+      // From here on what a leaf knows is complete by itself, so it tells everyone.
+      const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
+      horizon_[leaf] = no_limit;
+      search_from(leaf, radius, [&](int other, MarkedDistance marked) {
         if (distance_of(marked) < from || tree_->item(static_cast<Index>(other)).tier >= tier) return;
         if (events_->push(leaf, {marked, static_cast<Index>(other)})) tell(static_cast<Index>(other), {marked, leaf});
       });
     }
-    expand(leaf, radius >> 1);
-    if (SPINEL_UNLIKELY(is_full_)) return events_->drop_lists();
-    const auto meet = [&](bool is_satellite, MarkedDistance marked, std::int32_t other) {
-      const auto met = static_cast<Index>(other);
-      if (met == leaf || distance_of(marked) >= radius) return;
-      events_->push(leaf, {marked, met});
-      // Whoever has looked before did not see a satellite that is new.
-      if (is_satellite && tree_->item(met).tier > 0) tell(met, {marked, leaf});
-    };
-    for (std::int32_t p = leaf; p != none; p = p < events_->n_events ? first_of_[leaf] : places_[p].next_of_owner) {
-      const Place place = places_[p];
-      const std::int32_t left = radius - distance_of(place.head_start);
-      if (left > 0) for_places_near(place, left, [&](MarkedDistance marked, std::int32_t other) { meet(p != leaf, marked, other); });
-    }
+    if (SPINEL_UNLIKELY(is_full_)) events_->drop_lists();
   }
 
   Lowered lowered;
@@ -223,14 +255,39 @@ class LatticeOverlay {
     std::int32_t owner = 0;
   };
 
+  /// Adds whom place `p` of `leaf` meets within `radius`; with `is_news` those who have looked before did not see it.
+  void look_around(const std::uint64_t* bits, Index leaf, std::int32_t p, std::int32_t radius, bool is_news) noexcept {
+    const Place place = places_[p];
+    const std::int32_t left = radius - distance_of(place.head_start);
+    if (left <= 0) return;
+    for_places_near(bits, place, left, [&](MarkedDistance marked, std::int32_t other) {
+      const auto met = static_cast<Index>(other);
+      if (met == leaf || distance_of(marked) >= radius) return;
+      events_->push(leaf, {marked, met});
+      if (is_news && tree_->item(met).tier > 0) tell(met, {marked, leaf});
+    });
+  }
+  void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
+    look_around(events_->bits, leaf, p, radius_of(tier), is_news);
+    if (tier == 1 && any_tall_) look_around(tall_bits_, leaf, p, tables_->radius[1], is_news);
+  }
+  void mark_tall(std::int32_t p) noexcept {
+    const auto at = static_cast<std::uint32_t>(places_[p].id);
+    tall_bits_[at / 64] |= std::uint64_t{1} << (at % 64);
+    any_tall_ = true;
+  }
+  void mark_all_tall(Index leaf) noexcept {
+    mark_tall(leaf);
+    for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) mark_tall(p);
+  }
   void tell(Index leaf, typename Events::Candidate candidate) noexcept {
     tree_->touch(leaf);  // lists of touched leaves are forgotten in the end
     events_->push(leaf, candidate);
   }
-  /// Tier 1 is the window table, those beyond search the graph itself.
+  /// Tiers 1 and 2 are the near and the window table, those beyond search the graph itself.
   std::int32_t radius_of(int tier) const noexcept {
-    std::int32_t radius = tables_->radius[1];
-    for (int k = 1; k < tier; ++k) radius = radius > no_limit / 2 ? no_limit : radius + radius / 3;
+    std::int32_t radius = tables_->radius[tier > 1];
+    for (int k = 2; k < tier; ++k) radius = radius > no_limit / 2 ? no_limit : radius + radius / 5;
     return radius & ~1;
   }
 
@@ -279,37 +336,45 @@ class LatticeOverlay {
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
   template <class Visit>
-  void for_places_near(const Place& place, std::int32_t radius, Visit&& visit) const noexcept {
+  void for_places_near(const std::uint64_t* bits, const Place& place, std::int32_t radius, Visit&& visit) const noexcept {
     const auto at = [&](int id, MarkedDistance marked) {
       for (std::int32_t p = first_at_[id]; p != none; p = places_[p].next_here)
         visit(sum_of(marked, places_[p].head_start), places_[p].owner);
     };
     at(place.id, place.head_start);
     if (radius > tables_->lightest)
-      scan(events_->bits, place.id, radius, [&](int id, MarkedDistance marked) { at(id, sum_of(marked, place.head_start)); });
+      scan(bits, place.id, radius, [&](int id, MarkedDistance marked) { at(id, sum_of(marked, place.head_start)); });
   }
 
-  /// Makes the satellites over lowered edges whose near ends are at most `radius` from the event, and learns the way out.
-  void expand(std::int32_t leaf, std::int32_t radius) noexcept {
+  /// For a leaf that grows: makes the satellites over all lowered edges whose near ends are at most `radius` away.
+  /// `work_` lists the places that were there and, from the returned number on, those that are new or nearer than before.
+  /// The horizon becomes the nearest near end beyond `radius`, if it is below `limit`.
+  std::int32_t expand(std::int32_t leaf, std::int32_t radius, std::int32_t limit) noexcept {
     n_work_ = 0;
     work_[n_work_++] = leaf;
     for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) work_[n_work_++] = p;
+    const std::int32_t n_known = n_work_;
+    std::int32_t horizon = no_limit;
     for (std::int32_t w = 0; w < n_work_; ++w) {
       const Place place = places_[work_[w]];
-      const std::int32_t left = radius - distance_of(place.head_start);
+      const auto near_end = [&](int id, MarkedDistance marked) {
+        if (distance_of(marked) <= radius) cross(leaf, id, marked);
+        else if (distance_of(marked) < horizon) horizon = distance_of(marked);
+      };
+      const std::int32_t left = limit - distance_of(place.head_start);
       if (left < 0) continue;
-      cross(leaf, place.id, place.head_start);
+      if (lowered.has(place.id)) near_end(place.id, place.head_start);
       if (left >= tables_->lightest)
-        scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { cross(leaf, id, sum_of(marked, place.head_start)); });
+        scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start)); });
     }
+    horizon_[leaf] = horizon;
+    return n_known;
   }
   /// Goes over all lowered edges at `id`, which is `marked` away from the event.
   void cross(std::int32_t leaf, int id, MarkedDistance marked) noexcept {
-    lowered.at(id, [&](std::int32_t to, MarkedDistance weight) {
-      const MarkedDistance sum = sum_of(marked, weight);
-      if (to == Lowered::to_boundary) way_out(leaf, sum);
-      else settle_at(leaf, to, sum);
-    });
+    lowered.at(
+        *tables_, id, [&](std::int32_t to, MarkedDistance weight) { settle_at(leaf, to, sum_of(marked, weight)); },
+        [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
   }
   void way_out(std::int32_t leaf, MarkedDistance marked) noexcept {
     if (distance_of(marked) < distance_of(boundary_[leaf])) boundary_[leaf] = marked;
@@ -331,6 +396,7 @@ class LatticeOverlay {
     }
     const auto at = static_cast<std::uint32_t>(id);
     events_->bits[at / 64] |= std::uint64_t{1} << (at % 64);
+    satellite_bits_[at / 64] |= std::uint64_t{1} << (at % 64);
     places_[n_places_] = {head_start, id, first, first_of_[leaf], leaf};
     first_at_[id] = n_places_;
     first_of_[leaf] = n_places_;
@@ -343,16 +409,48 @@ class LatticeOverlay {
   }
 
   // == Feasible radii to start from ==
-  /// Of two places that are too near to each other, the one with more radius left sees the other within twice that.
-  void make_feasible(Index leaf) noexcept {
+  /// Makes the satellites that the event's radius covers, and keeps the radius out of what others cover.
+  void cover(Index leaf) noexcept {
+    std::int32_t& radius = tree_->item(leaf).radius;
+    n_work_ = 0;
+    work_[n_work_++] = leaf;
+    for (std::int32_t w = 0; w < n_work_; ++w) {
+      const Place place = places_[work_[w]];
+      const std::int32_t left = radius - distance_of(place.head_start);
+      if (left < 0) continue;
+      const auto near_end = [&](int id, MarkedDistance marked, bool is_place) {
+        lowered.at(
+            *tables_, id, [&](std::int32_t to, MarkedDistance weight) { reach_over(leaf, to, sum_of(marked, weight), is_place); },
+            [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
+      };
+      near_end(place.id, place.head_start, true);
+      if (SPINEL_UNLIKELY(left >= tables_->lightest))
+        scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start), false); });
+    }
+    if (radius > distance_of(boundary_[leaf])) radius = distance_of(boundary_[leaf]);
+  }
+  /// The far end of a lowered edge, which `leaf` reaches after `marked`. A satellite is made where the radius covers it, or where
+  /// the near end is no place that others would see.
+  void reach_over(Index leaf, std::int32_t to, MarkedDistance marked, bool from_place) noexcept {
+    if (events_->has_event(to))
+      for (std::int32_t p = first_at_[to]; p != none; p = places_[p].next_here) {
+        if (places_[p].owner != leaf) keep_apart(leaf, static_cast<Index>(places_[p].owner), sum_of(marked, places_[p].head_start));
+        else if (distance_of(marked) >= distance_of(places_[p].head_start)) return;
+      }
+    if (!from_place || distance_of(marked) <= tree_->item(leaf).radius) settle_at(leaf, to, marked);
+  }
+  /// Of two places that are too near to each other, the one with more radius left sees the other within twice that. Events
+  /// themselves are far enough apart, but for those that shared a blossom.
+  void make_feasible(Index leaf, bool was_in_blossom) noexcept {
     auto& item = tree_->item(leaf);
-    for (std::int32_t p = leaf; p != none; p = p < events_->n_events ? first_of_[leaf] : places_[p].next_of_owner) {
-      const Place place = places_[p];
-      const std::int32_t left = item.radius - distance_of(place.head_start);
-      if (left <= 0) continue;
-      for_places_near(place, 2 * left, [&](MarkedDistance marked, std::int32_t other) {
-        if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
-      });
+    const auto apart = [&](MarkedDistance marked, std::int32_t other) {
+      if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
+    };
+    if (2 * item.radius > tables_->lightest)
+      for_places_near(was_in_blossom ? events_->bits : satellite_bits_, places_[leaf], 2 * item.radius, apart);
+    for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) {
+      const std::int32_t left = item.radius - distance_of(places_[p].head_start);
+      if (2 * left > tables_->lightest) for_places_near(events_->bits, places_[p], 2 * left, apart);
     }
   }
   bool is_loose(Index leaf) const noexcept {
@@ -397,10 +495,9 @@ class LatticeOverlay {
     paths_->from_with_more(
         *tables_, events_->ids[leaf], limit, distance_of(boundary_[leaf]),
         [&](int id, MarkedDistance marked, auto&& reach) {
-          lowered.at(id, [&](std::int32_t to, MarkedDistance weight) {
-            if (to == Lowered::to_boundary) way_out(leaf, sum_of(marked, weight));
-            else reach(to, sum_of(marked, weight));
-          });
+          lowered.at(
+              *tables_, id, [&](std::int32_t to, MarkedDistance weight) { reach(to, sum_of(marked, weight)); },
+              [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
         },
         [&](int id, MarkedDistance marked) {
           way_out(leaf, sum_of(marked, tables_->boundary[id]));
@@ -416,11 +513,15 @@ class LatticeOverlay {
   Events* events_ = nullptr;
   Tree* tree_ = nullptr;
   std::int32_t n_places_ = 0, n_places_max_ = 0, n_work_ = 0;
+  bool any_tall_ = false;
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set: satellites first, the event itself last
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
   LatticeArray<std::int32_t, Sizes::detectors> first_of_;  ///< satellites of a leaf
   LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
+  LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge
+  LatticeArray<std::uint64_t, Sizes::words> satellite_bits_;
+  LatticeArray<std::uint64_t, Sizes::words> tall_bits_;  ///< places of those whose radius exceeds half the near table's
   LatticeArray<std::int32_t, Sizes::of(n_places_max(Sizes::detectors))> work_;
 };
 

@@ -61,7 +61,7 @@ template <class Layout_>
 struct LatticeTables {
   using Layout = Layout_;
   using Sizes = LatticeSizes<Layout>;
-  static constexpr int max_degree = 16;
+  static constexpr int max_degree = 15;
   static constexpr int max_tiers = 24;
   static constexpr std::int32_t no_limit = 0x7ffffff0;
 

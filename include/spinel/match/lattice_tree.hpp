@@ -210,6 +210,12 @@ class LatticeTree {
       forget(touched_[k]);
     }
   }
+  /// Makes every leaf an item by itself again; radii and mates stay. `forget` is called for every touched leaf.
+  template <class Forget>
+  void forget_blossoms(Forget&& forget) noexcept {
+    end(forget);
+    begin();
+  }
   /// Notes that `leaf` may change: its share leaves the sums below.
   void touch(Index leaf) noexcept {
     Item& own = item(leaf);
@@ -276,7 +282,7 @@ class LatticeTree {
     const Item& own = item(leaf);
     const std::int32_t base = own.radius;
     std::int32_t limit = Metric::no_limit;
-    while (metric.has_lists() && (own.tier == 0 || (limit = metric.known_radius(leaf) - base) <= now_)) metric.explore(leaf);
+    while (metric.has_lists() && (own.tier == 0 || (limit = metric.known_radius(leaf) - base) <= now_)) metric.explore(leaf, base + now_);
     const MarkedDistance boundary = metric.boundary(leaf);
     std::int32_t best = distance_of(boundary) - base;
     Index target = to_boundary;
