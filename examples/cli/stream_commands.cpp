@@ -61,7 +61,7 @@ void stream_command(const StreamFlags& flags) {
                      : run.experiment.basis == Basis::X ? run_stream_x(run)
                                                         : run_stream_z(run);
   if (!built)
-    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9, 11 and 13, correlated up to 9, got " +
+    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, correlated at 5 and 7, got " +
                        std::to_string(named.distance));
   const nlohmann::ordered_json report = stream_report(run, locked);
   std::fputs(stream_table(report).c_str(), stdout);
@@ -80,7 +80,7 @@ void stream_command(const StreamFlags& flags) {
 void add_stream_command(CLI::App& app) {
   auto* command = app.add_subcommand("stream", "decode a stream of rounds in real time and report latencies with their tails");
   const auto flags = std::make_shared<StreamFlags>();
-  command->add_option("--distance", flags->experiment.distance, "code distance: 3, 5, 7, 9, 11 or 13")->required();
+  command->add_option("--distance", flags->experiment.distance, "code distance: 3, 5, 7, 9 or 13")->required();
   command->add_option("--rounds", flags->total_rounds, "rounds in all, made full to whole shots")->required();
   command->add_option("--shot-rounds", flags->shot_rounds, "rounds of one experiment, until its data qubits are read out (20 x distance)");
   command->add_option("--basis", flags->experiment.basis, "memory basis")->check(CLI::IsMember({"X", "Z"}))->capture_default_str();

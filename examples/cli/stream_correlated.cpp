@@ -6,10 +6,8 @@ namespace {
 template <Basis basis>
 bool run_in(StreamRun& run) {
   switch (run.experiment.distance) {
-    case 3: run_graph_stream<StreamExperiment{3, 3, 3, basis}>(run); return true;
     case 5: run_graph_stream<StreamExperiment{5, 5, 5, basis}>(run); return true;
     case 7: run_graph_stream<StreamExperiment{7, 7, 7, basis}>(run); return true;
-    case 9: run_graph_stream<StreamExperiment{9, 9, 9, basis}>(run); return true;
     default: return false;
   }
 }

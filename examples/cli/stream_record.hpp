@@ -9,6 +9,7 @@
 #include <cstring>
 #include <span>
 #include <spinel/core/sha256.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/decode/stream_window.hpp>
 #include <spinel/noise/error_slice.hpp>
 #include <string>
@@ -37,7 +38,7 @@ struct RecordHeader {
   std::size_t round_bytes() const { return (static_cast<std::size_t>(distance) * static_cast<std::size_t>(distance) - 1 + 7) / 8; }
   std::size_t data_bytes() const { return (static_cast<std::size_t>(distance) * static_cast<std::size_t>(distance) + 7) / 8; }
   std::size_t answers() const {
-    return static_cast<std::size_t>(rounds < commit + buffer ? 0 : (rounds - commit - buffer) / commit + 1) + 1;
+    return static_cast<std::size_t>(rounds <= commit + buffer ? 0 : (rounds - commit - buffer + commit - 1) / commit) + 1;
   }
   std::size_t shot_bytes() const {
     return static_cast<std::size_t>(rounds) * round_bytes() + data_bytes() + 1 + 4 * answers();
@@ -45,7 +46,7 @@ struct RecordHeader {
 };
 static_assert(std::endian::native == std::endian::little, "records are written as they lie in memory");
 
-inline void fingerprint_model(std::span<const GraphEdge> edges, std::uint8_t* out) {
+inline void fingerprint_model(Span<const GraphEdge> edges, std::uint8_t* out) {
   Sha256 hash;
   for (const GraphEdge& edge : edges) {
     std::uint8_t bytes[24];
@@ -53,7 +54,7 @@ inline void fingerprint_model(std::span<const GraphEdge> edges, std::uint8_t* ou
     std::memcpy(bytes, ends, 8);
     std::memcpy(bytes + 8, &edge.probability, 8);
     std::memcpy(bytes + 16, &edge.observables, 8);
-    hash.update(std::span<const std::uint8_t>(bytes));
+    hash.update(Span<const std::uint8_t>(bytes));
   }
   const auto digest = hash.finish();
   for (std::size_t k = 0; k < 32; ++k) out[k] = digest[k];

@@ -25,6 +25,12 @@ struct StreamRun {
   double deadline_us = 0;        ///< after a window's last round arrived; 0: none
   std::string record;  ///< file that takes every round and answer
 
+  std::string replay;  ///< a record whose shots are decoded instead of sampled ones
+  /// What differs from the record: answers, and where the first one is.
+  std::uint64_t recorded_mistakes = 0, differences = 0, first_different_shot = 0, first_different_window = 0;
+  bool same_model = true;      ///< the record's fingerprint of the model
+  Histogram recorded_service;  ///< latencies in the record
+
   // == What came of it ==
   Histogram reaction;         ///< arrival of the last round to the answer
   Histogram window;           ///< arrival of a window's last round to its committed flips
@@ -46,10 +52,10 @@ struct StreamRun {
   std::uint64_t late = 0;            ///< windows and reactions past the deadline
 };
 
-/// Runs for the distances the program is built for (3 to 13); false for others. One function a basis, to share out compiling.
+/// Runs for the distances the program is built for (3, 5, 7, 9, 13); false for others. One function a basis, to share out compiling.
 bool run_stream_x(StreamRun& run);
 bool run_stream_z(StreamRun& run);
-/// With correlated matching on general graphs: distances 3 to 9.
+/// With correlated matching on general graphs: distances 5 and 7.
 bool run_stream_correlated(StreamRun& run);
 
 }  // namespace spinel::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <memory>
 
@@ -33,11 +34,32 @@ struct ShotPool {
   std::vector<typename Source::Round> rounds;
   std::vector<typename Source::Data> data;
   std::vector<std::uint8_t> flipped;
+  std::vector<std::uint32_t> recorded;  ///< answers of a record
 
+  /// From the next shots of a record.
+  void fill(RecordReader& record, std::size_t n_shots) {
+    const RecordHeader& header = record.header();
+    rounds.clear();
+    data.clear();
+    flipped.clear();
+    recorded.clear();
+    std::vector<std::uint8_t> bytes;
+    for (std::size_t shot = 0; shot < n_shots && record.next(bytes); ++shot) {
+      const std::uint8_t* at = bytes.data();
+      for (int t = 0; t < header.rounds; ++t, at += header.round_bytes()) rounds.emplace_back().load_b8(at);
+      data.emplace_back().load_b8(at);
+      at += header.data_bytes();
+      flipped.push_back(*at++ & 1);
+      const std::size_t first = recorded.size();
+      recorded.resize(first + header.answers());
+      std::memcpy(&recorded[first], at, 4 * header.answers());
+    }
+  }
   void fill(Source& source, std::size_t n_shots, std::uint64_t rounds_per_shot) {
     rounds.clear();
     data.clear();
     flipped.clear();
+    recorded.clear();
     for (std::size_t shot = 0; shot < n_shots; ++shot) {
       source.begin(rounds_per_shot);
       for (std::uint64_t t = 0; t < rounds_per_shot; ++t) rounds.push_back(source.next());
@@ -62,8 +84,11 @@ RecordHeader record_header(const StreamRun& run) {
   return header;
 }
 
-struct SystemClock {
-  std::int64_t operator()() const noexcept { return now_ns(); }
+/// A deadline that may be none, so that one loop serves both; the clock is read only where there is one.
+struct RunDeadline {
+  std::int64_t at = 0;
+  bool exists = false;
+  bool passed() const noexcept { return exists && now_ns() >= at; }
 };
 
 template <StreamExperiment stream, class Decoder>
@@ -79,9 +104,14 @@ void run_shots(StreamRun& run, Decoder& decoder) {
   const double cadence_ns = run.cadence_us * 1e3;
   const bool timed = run.cadence_us > 0, hurried = run.deadline_us > 0;
   const auto deadline_ns = static_cast<std::int64_t>(run.deadline_us * 1e3);
-  const SystemClock clock;
   RecordWriter record;
-  if (!run.record.empty()) record.open(run.record, record_header<stream>(run));
+  const RecordHeader header = record_header<stream>(run);
+  if (!run.record.empty()) record.open(run.record, header);
+  std::unique_ptr<RecordReader> replayed;
+  if (!run.replay.empty()) {
+    replayed = std::make_unique<RecordReader>(run.replay);
+    run.same_model = std::memcmp(replayed->header().model_fingerprint, header.model_fingerprint, 32) == 0;
+  }
 
   // Warm-up: caches, branch predictors and pages, on shots of another seed.
   {
@@ -89,8 +119,9 @@ void run_shots(StreamRun& run, Decoder& decoder) {
     pool.fill(warm, std::max<std::uint64_t>(1, std::min(per_chunk, 200000 / rounds_per_shot)), rounds_per_shot);
     for (std::size_t shot = 0; shot < pool.data.size(); ++shot) {
       decoder.reset();
-      for (std::uint64_t t = 0; t < rounds_per_shot; ++t) decoder.push_round(t, pool.rounds[shot * rounds_per_shot + t]);
-      (void)decoder.finish(pool.data[shot]);
+      for (std::uint64_t t = 0; t < rounds_per_shot; ++t)
+        decoder.push_round(t, pool.rounds[shot * rounds_per_shot + t], RunDeadline{});
+      (void)decoder.finish(pool.data[shot], RunDeadline{});
     }
   }
   run.resident_start_kib = resident_kib();
@@ -102,7 +133,8 @@ void run_shots(StreamRun& run, Decoder& decoder) {
 
   for (std::uint64_t done = 0; done < run.shots;) {
     const std::uint64_t n = std::min(per_chunk, run.shots - done);
-    pool.fill(source, n, rounds_per_shot);
+    if (replayed != nullptr) pool.fill(*replayed, n);
+    else pool.fill(source, n, rounds_per_shot);
     answers.clear();
     const Interference before = Interference::now();
     const long heap_before = heap_allocations();
@@ -124,9 +156,8 @@ void run_shots(StreamRun& run, Decoder& decoder) {
         const bool last = t + 1 == rounds_per_shot;
         if (!timed && (last || decoder.next_push_decodes())) now = now_ns();
         const std::int64_t taken = now, arrived = timed ? due : taken;
-        const Deadline deadline{clock, arrived + deadline_ns};
-        const RoundReport report =
-            hurried ? decoder.push_round(t, rounds[t], deadline) : decoder.push_round(t, rounds[t]);
+        const RunDeadline deadline{arrived + deadline_ns, hurried};
+        const RoundReport report = decoder.push_round(t, rounds[t], deadline);
         if (!report.decoded && !last) continue;
         if (report.decoded) {
           now = now_ns();
@@ -139,8 +170,7 @@ void run_shots(StreamRun& run, Decoder& decoder) {
         }
         if (!last) continue;
         const std::int64_t before_finish = report.decoded ? now : taken;
-        const StreamResult result =
-            hurried ? decoder.finish(pool.data[shot], deadline) : decoder.finish(pool.data[shot]);
+        const StreamResult result = decoder.finish(pool.data[shot], deadline);
         now = now_ns();
         run.reaction.add(now - arrived);
         busy += now - before_finish;
@@ -174,6 +204,15 @@ void run_shots(StreamRun& run, Decoder& decoder) {
       part_rounds = 0;
     }
     record.append(pool, answers);
+    for (std::size_t k = 0; k < pool.recorded.size(); ++k) {
+      run.recorded_service.add(std::int64_t{pool.recorded[k] >> 1} * 4);
+      if ((k + 1) % header.answers() == 0) run.recorded_mistakes += (pool.recorded[k] & 1) != pool.flipped[k / header.answers()];
+      if (((pool.recorded[k] ^ answers[k]) & 1) == 0) continue;
+      if (run.differences++ == 0) {
+        run.first_different_shot = done - n + k / header.answers();
+        run.first_different_window = k % header.answers();
+      }
+    }
   }
   record.close();
   run.resident_end_kib = resident_kib();
@@ -212,7 +251,6 @@ bool run_stream_in(StreamRun& run) {
     case 5: run_lattice_stream<StreamExperiment{5, 5, 5, basis}>(run); return true;
     case 7: run_lattice_stream<StreamExperiment{7, 7, 7, basis}>(run); return true;
     case 9: run_lattice_stream<StreamExperiment{9, 9, 9, basis}>(run); return true;
-    case 11: run_lattice_stream<StreamExperiment{11, 11, 11, basis}>(run); return true;
     case 13: run_lattice_stream<StreamExperiment{13, 13, 13, basis}>(run); return true;
     default: return false;
   }

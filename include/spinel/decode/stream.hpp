@@ -119,7 +119,7 @@ class StreamDecoder {
   }
 
   /// Takes a round as packed bits (X checks, then Z checks, least significant bit first; stray bits of the last byte are ignored).
-  /// Decodes a window where one is complete.
+  /// Where a window is full, it is decoded before.
   template <class Until = NoDeadline>
   RoundReport push_round(std::uint64_t number, Span<const std::uint8_t> measurements, const Until& deadline = {}) noexcept {
     if (SPINEL_UNLIKELY(measurements.size() != round_bytes)) return push_wrong_width(number);
@@ -198,8 +198,8 @@ class StreamDecoder {
   /// Rounds of the history whose flips are committed.
   std::uint64_t committed_rounds() const noexcept { return counters_.rounds - static_cast<std::uint64_t>(n_pending_); }
   std::uint64_t next_round() const noexcept { return next_; }
-  /// Whether the next round, if it is the one due, completes a window.
-  bool next_push_decodes() const noexcept { return n_pending_ + 1 == ring_size; }
+  /// Whether the next round, if it is the one due, finds a full window and decodes it.
+  bool next_push_decodes() const noexcept { return n_pending_ == ring_size; }
   /// Number of the round with which the present history began.
   std::uint64_t first_round() const noexcept { return first_; }
   bool stopped() const noexcept { return stopped_; }
@@ -281,6 +281,11 @@ class StreamDecoder {
   // == Rounds and windows ==
   template <class Until>
   void accept(const Round& measurements, RoundReport& report, const Until& deadline) noexcept {
+    // A full window waits for the round after it: had the stream ended, the closing window would have been all there was to do.
+    if (n_pending_ == ring_size) {
+      decode_window(deadline);
+      report.decoded = true;
+    }
     Round& events = ring_[slot(n_pending_)];
     if (SPINEL_UNLIKELY(counters_.rounds == 0)) {
       events = measurements;
@@ -291,9 +296,7 @@ class StreamDecoder {
     last_ = measurements;
     ++next_;
     ++counters_.rounds;
-    if (++n_pending_ < ring_size) return;
-    decode_window(deadline);
-    report.decoded = true;
+    ++n_pending_;
   }
   /// The first round has detectors in the memory basis only, and none where the state before it is unknown.
   void begin_with(Round& events) const noexcept {
