@@ -8,8 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/simd/arch.hpp>
@@ -25,9 +26,9 @@ struct DeltaSite {
 /// The rows of differences of a stretch of rounds.
 struct DeltaRows {
   static constexpr int levels = 3;  // 255 = 127 + 127 + 1
-  std::span<std::int8_t> values;    // [row][channel], then one row of zeros
-  std::span<DeltaSite> place;       // [row]
-  std::span<std::int32_t> sum;      // [row]: of its differences
+  Span<std::int8_t> values;    // [row][channel], then one row of zeros
+  Span<DeltaSite> place;       // [row]
+  Span<std::int32_t> sum;      // [row]: of its differences
   int level_end[levels] = {};
   int capacity = 0;
 
@@ -107,10 +108,10 @@ struct DeltaPair {
 
 /// What a slab of output rounds is made in.
 struct DeltaWork {
-  std::span<std::int32_t> sums;         // [output site of the slab, and one more][channel]
-  std::span<std::int32_t> corrections;  // [output site]: sum of the differences that were added
-  std::span<std::uint8_t> touched;      // [output site]
-  std::span<DeltaPair> pairs;           // of one tap
+  Span<std::int32_t> sums;         // [output site of the slab, and one more][channel]
+  Span<std::int32_t> corrections;  // [output site]: sum of the differences that were added
+  Span<std::uint8_t> touched;      // [output site]
+  Span<DeltaPair> pairs;           // of one tap
 
   template <class AnyArena>
   constexpr void take_memory(AnyArena& arena, std::size_t outputs, std::size_t rows, std::size_t channels) noexcept {
