@@ -29,6 +29,7 @@
 #include <spinel/noise/error_slice.hpp>
 #include <spinel/noise/fault.hpp>
 #include <spinel/noise/parameters.hpp>
+#include <spinel/noise/prior_estimator.hpp>
 #include <spinel/noise/sampler.hpp>
 #include <spinel/noise/sampler_tables.hpp>
 #include <spinel/nn/activation.hpp>
@@ -46,6 +47,7 @@
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/gap.hpp>
+#include <spinel/match/gap_distances.hpp>
 #include <spinel/match/gap_search.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
@@ -77,6 +79,7 @@
 #include <spinel/calib/audit.hpp>
 #include <spinel/calib/charge.hpp>
 #include <spinel/calib/codes.hpp>
+#include <spinel/calib/confidence.hpp>
 #include <spinel/calib/curves.hpp>
 #include <spinel/calib/decay.hpp>
 #include <spinel/calib/decision.hpp>
