@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel convert_weights` and `spinel predecode`: from a checkpoint and detection events to residual events and frames.
-<<<<<<< HEAD
 #include <algorithm>
 #include <cstdlib>
-=======
->>>>>>> bf80abb56b03f564fa5cfcc22bb10d3824dca526
 #include <cstring>
 #include <span>
 #include <string_view>

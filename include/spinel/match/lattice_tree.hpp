@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>
@@ -270,78 +269,6 @@ class LatticeTree {
       }
   }
 
-<<<<<<< HEAD
-=======
-  // == Candidates ==
-  bool push(Index leaf, Candidate candidate) noexcept {
-    CandidateList& list = lists_[leaf];
-    if (list.size == list.capacity && !reserve(list, list.size < 8 ? 16 : 2 * list.size)) return false;
-    candidates_[list.begin + list.size++] = candidate;
-    return true;
-  }
-  bool reserve(CandidateList& list, std::int32_t capacity) noexcept {
-    if (list.capacity >= capacity) return true;
-    if (n_candidates_ + capacity > n_candidates_max) {
-      without_lists_ = true;
-      return false;
-    }
-    for (std::int32_t k = 0; k < list.size; ++k) candidates_[n_candidates_ + k] = candidates_[list.begin + k];
-    list.begin = n_candidates_;
-    list.capacity = capacity;
-    n_candidates_ += capacity;
-    return true;
-  }
-  /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
-  void explore(Index leaf) noexcept {
-    Item& own = item(leaf);
-    const int tier = ++own.tier;
-    const int id = ids[leaf];
-    if (tier == 1) return open_window(leaf, id);
-    const auto meet = [&](Index other, MarkedDistance distance) {
-      if (item(other).tier >= tier) return;
-      touch(other);
-      if (push(leaf, {distance, other})) push(other, {distance, leaf});
-    };
-    if (tier > 2) {
-      const std::int32_t from = tables_->radius[tier - 1];
-      return paths_->from_within_boundary(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance distance) {
-        if (distance_of(distance) >= from && has_event(met)) meet(event_at[met], distance);
-      });
-    }
-    const FarTable& far = tables_->far[tables_->row(id).far];
-    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
-      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
-      for (std::uint32_t hits = BitOps::test_bits(bits, id, &tables_->far_offset[at], n); hits != 0; hits &= hits - 1) {
-        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
-        meet(event_at[id + tables_->far_offset[k]], tables_->far_distance[k]);
-      }
-    }
-  }
-  bool has_event(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
-  void open_window(Index leaf, int id) noexcept {
-    touch(leaf);
-    const WindowTable& window = tables_->window[tables_->row(id).window];
-    constexpr int stride = Layout::n_positions;
-    const int from = id - 2 * stride - window_reach;
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer) {
-      // A layer after the 64th slot has an empty mask.
-      const std::uint64_t hits = BitOps::extract(read(from + layer * stride), window.mask[layer]);
-      slots |= hits << (window.first_slot[layer] & 63);
-    }
-    CandidateList& list = lists_[leaf];
-    if (!reserve(list, list.size + count_ones(slots) + 4)) return;
-    const std::int16_t* offsets = &tables_->window_offset[window.begin];
-    const MarkedDistance* distances = &tables_->window_distance[window.begin];
-    Candidate* out = &candidates_[list.begin + list.size];
-    for (; slots != 0; slots &= slots - 1) {
-      const int slot = std::countr_zero(slots);
-      *out++ = {distances[slot], event_at[id + offsets[slot]]};
-    }
-    list.size = static_cast<std::int32_t>(out - &candidates_[list.begin]);
-  }
-
->>>>>>> bf80abb56b03f564fa5cfcc22bb10d3824dca526
   // == Events of plus leaves ==
   void grow_leaf(Index leaf) noexcept { next_[n_growing_++].u = leaf; }
   template <class Metric>
