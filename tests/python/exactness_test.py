@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exactness campaign: total weights against PyMatching's over many kinds of graphs and noise, and adversarial shots.
 
-Usage: exactness_test.py [SPINEL_PROGRAM] [--shots N] [--seed S] [--only TEXT] [--engine NAME] [--time] [--markdown FILE]
+Usage: exactness_test.py [SPINEL_PROGRAM] [--shots N] [--seed S] [--only TEXT] [--engine NAME]
+                         [--time MATCH_BENCH] [--markdown FILE]
 
 Short by default (ctest); by hand with --shots 1000000 or more. A weight above PyMatching's is a failure, and so is one
 below. Where PyMatching finds no matching (which sampled shots never lack), the shot would be a failure of this script.
-With --time adversarial shots may also take no more than three times PyMatching's time (processor time, medians of five
-runs that take turns); without, their times are not looked at.
+With --time and the program match_bench (of the general engine) adversarial shots may also take no more than three times
+PyMatching's time (processor time, medians of five runs that take turns); without, their times are not looked at.
 """
 
 import argparse
@@ -132,7 +133,7 @@ class Comparison:
         # Both round every edge to 2^-24 of the largest weight; the normalization itself may round differently.
         return int((error > 1e-6 * (1 + np.abs(theirs))).sum()), float(error.max())
 
-    def times(self, events, repetitions=5):
+    def times(self, events, bench, repetitions=5):
         """Medians in us/shot: ours, PyMatching's."""
         events.tofile(self.folder / "events.b8")
         ours, theirs = [], []
@@ -140,7 +141,9 @@ class Comparison:
             start = time.process_time()
             self.matching.decode_batch(events, bit_packed_shots=True, bit_packed_predictions=True)
             theirs.append((time.process_time() - start) / len(events) * 1e6)
-            ours.append(float(self.predict("--time").split()[0]))
+            text = subprocess.run([bench, self.folder / "model.dem", self.folder / "events.b8", "1"],
+                                  check=True, capture_output=True, text=True).stdout
+            ours.append(float(text.split()[1]))
         return statistics.median(ours), statistics.median(theirs)
 
 
@@ -151,7 +154,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     parser.add_argument("--engine", default="auto")
-    parser.add_argument("--time", action="store_true", help="also hold adversarial shots to 3 times PyMatching's time")
+    parser.add_argument("--time", type=pathlib.Path, metavar="MATCH_BENCH",
+                        help="also hold adversarial shots to 3 times PyMatching's time")
     parser.add_argument("--markdown", type=pathlib.Path)
     arguments = parser.parse_args()
     if arguments.program is None:
@@ -187,7 +191,7 @@ def main():
                 wrong, _ = comparison.weights(events)
                 failures, total, text = failures + wrong, total + len(events), "- | - | -"
                 if arguments.time:
-                    ours, theirs = comparison.times(events)
+                    ours, theirs = comparison.times(events, arguments.time)
                     text = f"{ours:.4g} | {theirs:.4g} | {ours / theirs:.2f}"
                     failures += ours > 3 * theirs
                 lines.append(f"| d={distance}, {label} | {wrong} | {text} |")
@@ -198,7 +202,7 @@ def main():
             "# Exactness campaign\n\nTotal weights against PyMatching " + pymatching.__version__ + ", engine `" + arguments.engine +
             f"`, {total} shots, {failures} failures. The times are from a shared machine.\n\n"
             f"    python3 tests/python/exactness_test.py build/release/bin/spinel --shots {arguments.shots} --seed {arguments.seed}"
-            f" --engine {arguments.engine}{' --time' if arguments.time else ''} --markdown {arguments.markdown}\n\n"
+            f" --engine {arguments.engine}{f' --time {arguments.time}' if arguments.time else ''} --markdown {arguments.markdown}\n\n"
             + "\n".join(lines) + "\n")
     return 1 if failures else 0
 
