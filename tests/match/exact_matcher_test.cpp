@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "match/matching_graphs.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <cmath>

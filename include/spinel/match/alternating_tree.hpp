@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include <spinel/core/span.hpp>
 #include <spinel/core/algorithm.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/path_tables.hpp>

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
