@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/span.hpp>
@@ -197,6 +198,8 @@ class AlternatingTree {
   std::int64_t way_out(const Context& context, const Leaf& own) const noexcept {
     return by_search_ ? own.boundary_distance : context.tables.row(own.node).boundary_distance;
   }
+  std::int64_t reach(const Leaf& own, const Event& event) noexcept;
+  bool scan_row(const Context& context, const Leaf& own, Event& event) noexcept;
   void meet_boundary(const Context& context, const Leaf& own, Event& event) const noexcept;
   void consider(const Leaf& own, const Candidate& candidate, Event& event) const noexcept;
   void look_ahead_from(const Context& context, std::size_t first_event) noexcept {
@@ -226,6 +229,7 @@ class AlternatingTree {
   // == Per search ==
   std::int64_t now_ = 0;  // while in the tree a plus leaf stores radius - now, a minus leaf radius + now
   std::size_t n_events_ = 0, n_plus_ = 0, n_minus_ = 0;
+  std::int64_t widest_ = -1;  // radius at the start (none grows that was less), negative until it is asked for
 };
 
 inline bool AlternatingTree::push(Leaf& leaf, const Candidate& candidate) noexcept {
@@ -334,12 +338,40 @@ inline void AlternatingTree::meet_boundary(const Context& context, const Leaf& o
   event.distance = distance;
 }
 
+/// Beyond this distance nothing can be met before `event`.
+inline std::int64_t AlternatingTree::reach(const Leaf& own, const Event& event) noexcept {
+  if (widest_ < 0)
+    for (std::size_t k = 0; k < n_leaves_; ++k) widest_ = spinel::max(widest_, leaves_[k].radius);
+  return event.time == infinite_distance ? infinite_distance : own.radius + widest_ + 2 * event.time;
+}
+
+/// Considers the events in the leaf's row. False: some that are farther might be met sooner.
+inline bool AlternatingTree::scan_row(const Context& context, const Leaf& own, Event& event) noexcept {
+  const PathRow& row = context.tables.row(own.node);
+  const std::int32_t* leaf_at_node = &leaf_at_[own.node];
+  for (const PathBlock& block : {row.near, row.far})
+    for (std::uint32_t done = 0; done < block.count; done += FirstLook::width) {
+      const std::uint32_t first = block.begin + done, count = block.count - done;
+      if (context.tables.distance(first) >= reach(own, event)) return true;
+      std::uint32_t events = context.tables.events_among(first, leaf_at_node);
+      if (count < FirstLook::width) events &= (1u << count) - 1;
+      for (; events != 0; events &= events - 1) {
+        const std::uint32_t entry = first + static_cast<std::uint32_t>(std::countr_zero(events));
+        consider(own, {context.tables.distance(entry), leaf_at_node[context.tables.offset(entry)], entry}, event);
+      }
+    }
+  return row.radius >= reach(own, event);
+}
+
 inline void AlternatingTree::look_ahead_by_search(const Context& context, Event& event) noexcept {
   Leaf& own = leaf(event.leaf);
   event.time = infinite_distance;
   event.target = nothing;
-  // The whole component: another event's radius may be larger than all that this leaf's own boundary allows it.
+  meet_boundary(context, own, event);
+  if (!by_search_ && scan_row(context, own, event)) return;
+  // As far as need be: another event's radius may be larger than all that this leaf's own boundary allows it.
   context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
+    if (distance >= reach(own, event)) return false;
     if (by_search_) meet_way_out(context.graph, own, node, distance);
     const std::int32_t other_id = leaf_at_[node];
     if (other_id >= 0 && other_id != event.leaf) consider(own, {distance, other_id, searched_path}, event);

@@ -18,6 +18,7 @@ inline bool AlternatingTree::search(const MatchingGraph& graph, const PathTables
   const Context context{graph, tables, paths};
   now_ = 0;
   n_events_ = n_plus_ = n_minus_ = 0;
+  widest_ = -1;
   const std::int32_t root_item = leaf(root).top;
   plus_[n_plus_++] = root_item;
   item(root_item).label = Label::plus;
