@@ -22,5 +22,6 @@ void add_calibrate_commands(CLI::App& app);
 void add_stream_command(CLI::App& app);
 void add_replay_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
+void add_pool_command(CLI::App& app);
 
 }  // namespace spinel::cli
