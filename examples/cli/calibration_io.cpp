@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -16,9 +15,18 @@ using nlohmann::json;
 std::string read_file(const std::string& path) {
   std::ifstream file{path, std::ios::binary};
   if (!file) throw InputError(path + ": cannot be opened");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
+  // A device or a pipe without an end must not fill the memory.
+  constexpr std::size_t most = std::size_t{1} << 29, part = std::size_t{1} << 16;
+  std::string text;
+  for (std::streamsize got = part; got > 0;) {
+    const auto size = text.size();
+    if (size > most) throw InputError(path + ": larger than 512 MiB");
+    text.resize(size + part);
+    file.read(text.data() + size, part);
+    got = file.gcount();
+    text.resize(size + static_cast<std::size_t>(got));
+  }
+  return text;
 }
 
 TraceFile parse_trace(const std::string& path, std::string bytes) {
@@ -199,7 +207,7 @@ calib::Decision decide(const RequestFile& request, const TraceFile& trace, const
   view.family = request.family;
   view.columns = columns;
   view.meta = request.meta;
-  const auto need = calib::workspace_doubles(trace.rows(), columns.size());
+  const auto need = calib::workspace_doubles(std::min(trace.rows(), calib::max_rows(request.family)), columns.size());
   if (scratch.size() < need) scratch.resize(need);
   const calib::RuleEngine engine{scratch, thresholds};
   calib::Decision decision = engine.decide(view);
@@ -224,7 +232,9 @@ json to_json(const calib::Decision& decision, const json& current) {
       {"points_per_t", facts.points_per_t}, {"dbic_second", facts.dbic_second}, {"second_ratio", facts.second_ratio}, {"dbic_other", facts.dbic_other},
       {"nyquist_ratio", facts.nyquist_ratio}, {"center", facts.center}, {"width_over_step", facts.width_over_step}, {"span_over_width", facts.span_over_width},
       {"separation", facts.separation}, {"ellipticity", facts.ellipticity}, {"error", facts.error}, {"contrast", facts.contrast}, {"tunability", facts.tunability},
-      {"resolved_fraction", facts.resolved_fraction}, {"jumps", facts.jumps}, {"lag_one", facts.lag_one}, {"bimodality", facts.bimodality}};
+      {"resolved_fraction", facts.resolved_fraction}, {"jumps", facts.jumps}, {"lag_one", facts.lag_one}, {"bimodality", facts.bimodality},
+      {"inlier_fraction", facts.inlier_fraction}, {"second_fraction", facts.second_fraction}, {"roughness", facts.roughness}, {"completeness", facts.completeness},
+      {"level", facts.level}, {"lines", facts.lines}, {"misfit", facts.misfit}, {"window_periods", facts.window_periods}, {"detuning", facts.detuning}, {"r_squared", facts.r_squared}, {"kurtosis", facts.kurtosis}};
   for (const auto& [key, value] : numbers) put(facts_json, key, value);
   out["facts"] = facts_json;
   json params = json::object();
@@ -234,18 +244,30 @@ json to_json(const calib::Decision& decision, const json& current) {
     put(entry, "stderr", parameter.stderr_value);
     params[parameter.name] = entry;
   }
+  for (const auto& item : decision.lists) {
+    auto& entry = params[item.name];
+    entry["unit"] = item.unit;
+    if (!entry.contains("value")) entry["value"] = json::array();
+    entry["value"].push_back(item.value);
+  }
+  for (int k = 0; k < 2; ++k)
+    if (const auto* re = decision.find(k == 0 ? "cluster0_I" : "cluster1_I"), *im = decision.find(k == 0 ? "cluster0_Q" : "cluster1_Q"); re != nullptr && im != nullptr)
+      params[k == 0 ? "cluster0_center" : "cluster1_center"] = {{"value", {re->value, im->value}}, {"unit", re->unit}};
+  for (const auto& feature : decision.features) params[feature.name] = {{"value", feature.value}, {"unit", "1"}};
   const bool reliable = decision.reliability == calib::Reliability::reliable;
   json fit = {{"model", decision.model}, {"params", reliable ? params : json::object()}, {"constraints", json::array()}};
   // What an unreliable fit found is kept apart, for the operator's eyes only.
   if (decision.reliability == calib::Reliability::unreliable) fit["estimates"] = params;
   for (const char* constraint : decision.constraints) fit["constraints"].push_back(constraint);
+  // What can be said in words holds whether or not a curve fits.
+  for (const auto& feature : decision.features) fit["features"][feature.name] = feature.value;
   put(fit, "dbic", facts.dbic);
   put(fit, "redchi", decision.redchi);
   out["fit"] = fit;
   json fired = json::array();
   for (const char* id : decision.rules_fired) fired.push_back(id);
   out["verdict"] = {{"status", std::string{to_string(decision.code)}}, {"outcome", std::string{to_string(decision.outcome)}},
-                    {"reliable", std::string{to_string(decision.reliability)}}, {"rules_fired", fired}, {"reason", decision.reason}};
+                    {"usable", reliable}, {"reliable", std::string{to_string(question_4(decision))}}, {"rules_fired", fired}, {"reason", decision.reason}};
   json actions = json::array();
   for (const auto& action : decision.actions) {
     json entry = {{"type", std::string{to_string(action.type)}}, {"why", action.why}};

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <utility>
 #include <nlohmann/json.hpp>
 #include <spinel/io/file.hpp>
 #include <sstream>

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <span>
 #include <spinel/core/sha256.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/decode/stream_window.hpp>

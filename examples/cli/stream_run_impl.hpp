@@ -2,6 +2,8 @@
 // The loop behind stream_run.hpp, a template over the stream.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <memory>
 

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "allocation_count.hpp"

@@ -31,7 +31,7 @@ inline Span<double> linear_grid(double low, double high, std::size_t count, Work
 /// Fits a decay and fills facts and parameters of T1, echo and randomized benchmarking.
 inline void analyze_decay(const Request& request, Decision& decision, Workspace& workspace) noexcept {
   auto& facts = decision.facts;
-  const bool benchmarking = request.family == Family::randomized_benchmarking || request.family == Family::cz_benchmarking;
+  const bool benchmarking = request.family == Family::randomized_benchmarking;
   const bool echo = request.family == Family::t2_echo;
   const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);
   if (!measure(signal, decision, workspace)) return;
@@ -97,7 +97,6 @@ inline void analyze_decay(const Request& request, Decision& decision, Workspace&
     decision.add("alpha", alpha, alpha_error, "1");
     decision.add("epc", 0.5 * (1 - alpha), 0.5 * alpha_error, "1");
     decision.constraints.push_back("error per Clifford (1 - p)/2: one qubit");
-    if (request.family == Family::cz_benchmarking) decision.add("retention_per_cz", alpha, alpha_error, "1");
     facts.window_over_t = signal.x[n - 1] * (1 - alpha);
     facts.error = 1 - alpha;
   } else if (echo) {
@@ -110,6 +109,7 @@ inline void analyze_decay(const Request& request, Decision& decision, Workspace&
     }
   } else {
     decision.add("T1_s", t, t_error, "s");
+    decision.add("T1_us", t * 1e6, t_error * 1e6, "us");
   }
 }
 

@@ -67,8 +67,29 @@ struct Facts {
   double jumps = missing, lag_one = missing, bimodality = missing;
   double position_one = missing, position_two = missing;
   double sign_known = missing;
+  double inlier_fraction = missing;    ///< clear slices of a map that lie on the fitted curve
+  double second_fraction = missing;    ///< clear slices with a second line
+  double roughness = missing;          ///< how much a ridge jumps from slice to slice, in line widths
+  double completeness = missing, level = missing, level_error = missing;  ///< of a step: part reached, floor over height
+  double misfit = missing;             ///< residual of a smooth ridge over the scatter between neighboring slices
+  double lines = missing;              ///< model-free count of spectral lines
+  double window_periods = missing;     ///< periods within one window of a sweep taken in windows
+  double detuning = missing, r_squared = missing, kurtosis = missing;
   bool constant = false, calibrated = false, f02_half = false, inverted = false;
   const char* input_error = nullptr;
+};
+
+/// One element of a list-valued result, such as the positions of jumps; elements of one list share the name.
+struct ListItem {
+  const char* name = "";
+  double value = 0.0;
+  const char* unit = "1";
+};
+
+/// A finding in words, such as whether the line is a peak or a dip.
+struct Feature {
+  const char* name = "";
+  const char* value = "";
 };
 
 /// One complete decision. Plain data; copies freely.
@@ -78,6 +99,8 @@ struct Decision {
   const char* model = "none";
   FixedVector<const char*, 6> constraints{};
   FixedVector<Parameter, 24> params{};
+  FixedVector<ListItem, 32> lists{};
+  FixedVector<Feature, 8> features{};
   double redchi = missing;
   Code code = Code::BAD_INPUT;
   Outcome outcome = Outcome::apparatus;
@@ -92,11 +115,27 @@ struct Decision {
   void add(const char* name, double value, double stderr_value, const char* unit) noexcept {
     params.push_back({name, value, stderr_value, unit});
   }
+  void list(const char* name, double value, const char* unit) noexcept {
+    if (lists.size() < 32) lists.push_back({name, value, unit});
+  }
   const Parameter* find(std::string_view name) const noexcept {
     for (const auto& parameter : params)
       if (name == parameter.name) return &parameter;
     return nullptr;
   }
 };
+
+/// QCalEval's question 4 for a decision. Five families are judged by features rather than by a curve and always answer "no fit"; where a
+/// curve was tried on a trace that shows nothing, or away from the middle of a DRAG sweep, the answer is "unreliable".
+constexpr Reliability question_4(const Decision& decision) noexcept {
+  switch (decision.family) {
+    case Family::pinchoff: case Family::qubit_spectroscopy_power_frequency: case Family::ramsey_charge_tomography: case Family::res_spec: case Family::t1_fluctuations:
+      return Reliability::no_fit;
+    default: break;
+  }
+  if (decision.code == Code::BAD_INPUT) return Reliability::no_fit;
+  if (decision.reliability == Reliability::no_fit || (decision.family == Family::drag && decision.code == Code::OPTIMAL_NOT_CENTERED)) return Reliability::unreliable;
+  return decision.reliability;
+}
 
 }  // namespace spinel::calib

@@ -3,7 +3,11 @@
 // in columns and scratch memory and gets plain data back. Also the pre-flight check of a sweep that has not run yet.
 #pragma once
 
+#include <spinel/calib/atoms.hpp>
+#include <spinel/calib/charge.hpp>
+#include <spinel/calib/confidence.hpp>
 #include <spinel/calib/decay.hpp>
+#include <spinel/calib/flux.hpp>
 #include <spinel/calib/gates.hpp>
 #include <spinel/calib/line.hpp>
 #include <spinel/calib/maps.hpp>
@@ -19,20 +23,31 @@ namespace spinel::calib {
 
 /// True when this engine has an analysis for the family.
 constexpr bool is_supported(Family family) noexcept {
-  return family != Family::unknown && family != Family::ramsey_charge_tomography && family != Family::rydberg_spectroscopy &&
-         family != Family::pinchoff;
+  return family != Family::unknown;
 }
 
 /// Unit that a family's first sweep column must carry; empty: any. A bare number is always taken as it is.
 constexpr std::string_view axis_unit(Family family) noexcept {
   switch (family) {
     case Family::t1: case Family::t2_echo: case Family::ramsey_freq_cal: case Family::ramsey_t2star: case Family::rydberg_ramsey:
-    case Family::microwave_ramsey: case Family::zz:
+    case Family::zz:
       return "s";
-    case Family::res_spec: case Family::qubit_spectroscopy: case Family::dispersive_shift:
+    case Family::res_spec: case Family::rydberg_spectroscopy: case Family::qubit_spectroscopy: case Family::dispersive_shift:
       return "Hz";
     default:
       return {};
+  }
+}
+
+/// The most rows that a family's analysis looks at: bounds the time and the memory of a decision. Shots and maps have many rows, sweeps few.
+constexpr std::size_t max_rows(Family family) noexcept {
+  switch (family) {
+    case Family::gmm: case Family::single_shot_readout: case Family::resonator_flux_map: case Family::qubit_flux_map:
+    case Family::qubit_flux_spectroscopy: case Family::coupler_flux: case Family::qubit_spectroscopy_power_frequency:
+    case Family::ramsey_charge_tomography:
+      return std::size_t{1} << 18;
+    default:
+      return std::size_t{1} << 14;
   }
 }
 
@@ -52,6 +67,8 @@ class RuleEngine {
       decision.facts.input_error = "this family has no analysis in this version";
     } else if (request.columns.size() < 2) {
       decision.facts.input_error = "a sweep column and at least one signal column are needed";
+    } else if (request.columns[0].values.size() > max_rows(request.family)) {
+      decision.facts.input_error = "more rows than this family's analysis takes: 16384 for a sweep, 262144 for shots and maps";
     } else {
       for (const auto& column : request.columns)
         if (column.values.size() != request.columns[0].values.size()) decision.facts.input_error = "columns of unequal length";
@@ -71,11 +88,21 @@ class RuleEngine {
  private:
   static void analyze(const Request& request, Decision& decision, Workspace& workspace) noexcept {
     switch (request.family) {
-      case Family::t1: case Family::t2_echo: case Family::randomized_benchmarking: case Family::cz_benchmarking:
+      case Family::t1: case Family::t2_echo: case Family::randomized_benchmarking:
         return analyze_decay(request, decision, workspace);
+      case Family::cz_benchmarking:
+        return analyze_cz_benchmarking(request, decision, workspace);
+      case Family::pinchoff:
+        return analyze_pinchoff(request, decision, workspace);
+      case Family::ramsey_charge_tomography:
+        return analyze_charge_tomography(request, decision, workspace);
+      case Family::rydberg_spectroscopy:
+        return analyze_rabi_line(request, decision, workspace);
+      case Family::microwave_ramsey:
+        return unit_of(request.columns[0].name).name == "Hz" ? analyze_fringes(request, decision, workspace) : analyze_ramsey(request, decision, workspace);
       case Family::rabi: case Family::rabi_hw:
         return analyze_rabi(request, decision, workspace);
-      case Family::ramsey_freq_cal: case Family::ramsey_t2star: case Family::rydberg_ramsey: case Family::microwave_ramsey: case Family::zz:
+      case Family::ramsey_freq_cal: case Family::ramsey_t2star: case Family::rydberg_ramsey: case Family::zz:
         return analyze_ramsey(request, decision, workspace);
       case Family::res_spec: case Family::qubit_spectroscopy:
         return analyze_spectrum(request, decision, workspace);
@@ -93,8 +120,12 @@ class RuleEngine {
         return analyze_conditional_oscillation(request, decision, workspace);
       case Family::time_of_flight:
         return analyze_time_of_flight(request, decision, workspace);
-      case Family::resonator_flux_map: case Family::qubit_flux_map: case Family::qubit_flux_spectroscopy: case Family::coupler_flux:
+      case Family::resonator_flux_map: case Family::qubit_flux_map:
         return analyze_flux_map(request, decision, workspace);
+      case Family::qubit_flux_spectroscopy:
+        return analyze_flux_spectrum(request, decision, workspace);
+      case Family::coupler_flux:
+        return analyze_coupler_flux(request, decision, workspace);
       case Family::qubit_spectroscopy_power_frequency:
         return analyze_power_map(request, decision, workspace);
       case Family::t1_fluctuations:

@@ -69,14 +69,8 @@ class Fitter {
     double gram[max_unknowns][max_unknowns]{};
     double right[max_unknowns]{};
     const std::size_t n = data_.x.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      const double w = weight2(i), target = data_.y[i] - (n_fixed > 0 ? columns_[0][i] : 0.0);
-      for (int a = 0; a < n_linear; ++a) {
-        const double wa = w * columns_[n_fixed + a][i];
-        right[a] += wa * target;
-        for (int b = 0; b <= a; ++b) gram[a][b] += wa * columns_[n_fixed + b][i];
-      }
-    }
+    if (data_.weight.empty()) accumulate<false>(gram, right);
+    else accumulate<true>(gram, right);
     if constexpr (n_linear > 0) {
       Cholesky cholesky;
       cholesky.factor(gram, n_linear);
@@ -137,7 +131,7 @@ class Fitter {
         }
         const double rss = project(trial, linear);
         if (rss < fit.rss) {
-          fit.converged = fit.rss - rss < 1e-10 * fit.rss || moved < 1e-9;
+          fit.converged = fit.rss - rss < 1e-9 * fit.rss || moved < 1e-8;
           fit.rss = rss;
           for (int k = 0; k < n_theta; ++k) fit.theta[k] = trial[k];
           for (int a = 0; a < n_linear; ++a) fit.linear[a] = linear[a];
@@ -165,6 +159,33 @@ class Fitter {
   }
 
  private:
+  /// Normal equations of the linear part, two points at a time so that the sums do not wait for each other.
+  template <bool weighted>
+  void accumulate(double (&gram)[max_unknowns][max_unknowns], double (&right)[max_unknowns]) const noexcept {
+    const std::size_t n = data_.x.size();
+    constexpr auto size = static_cast<std::size_t>(n_linear > 0 ? n_linear : 1);
+    double sums[2][size][size + 1]{};
+    const auto add = [&](std::size_t i, double (&into)[size][size + 1]) {
+      const double w = weighted ? data_.weight[i] * data_.weight[i] : 1.0;
+      const double target = data_.y[i] - (n_fixed > 0 ? columns_[0][i] : 0.0);
+      for (int a = 0; a < n_linear; ++a) {
+        const double wa = w * columns_[n_fixed + a][i];
+        for (int b = 0; b <= a; ++b) into[a][b] += wa * columns_[n_fixed + b][i];
+        into[a][size] += wa * target;
+      }
+    };
+    std::size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+      add(i, sums[0]);
+      add(i + 1, sums[1]);
+    }
+    if (i < n) add(i, sums[0]);
+    for (int a = 0; a < n_linear; ++a) {
+      right[a] = sums[0][a][size] + sums[1][a][size];
+      for (int b = 0; b <= a; ++b) gram[a][b] = sums[0][a][b] + sums[1][a][b];
+    }
+  }
+
   double weight2(std::size_t i) const noexcept {
     return data_.weight.empty() ? 1.0 : data_.weight[i] * data_.weight[i];
   }

@@ -173,16 +173,25 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
   const auto data = normalize(signal.x, signal.y, signal.weight, 0.0, facts.span, !population, workspace);
   if (workspace.overflowed()) return;
   const Fit line = fit_curve(Polynomial<1>{}, data.data(), {}, {}, nullptr, workspace);
-  const auto frequencies = detail::linear_grid(0.05, spinel::min(0.25 * facts.n_distinct, 12.0), 60, workspace);
+  const auto frequencies = detail::linear_grid(0.15, spinel::max(1.0, spinel::min(0.48 * facts.n_distinct, 40.0)), 120, workspace);
   const double dampings[3] = {0.0, 0.7, 3.0};
-  const Bounds bounds[3] = {{0.02, 0.5 * facts.n_distinct}, {0.0, 30.0}, {0, 0}};
-  const Fit wave = fit_curve(DampedCosine{}, data.data(), frequencies, dampings, bounds, workspace);
+  const Bounds bounds[3] = {{0.12, 0.5 * facts.n_distinct}, {0.0, 30.0}, {0, 0}};
+  const Fit wave = fit_curve(DampedCosine{data.uniform}, data.data(), frequencies, dampings, bounds, workspace);
   facts.dbic = constant_bic(data.data()) - spinel::min(line.bic(), wave.bic());
   facts.dbic_other = line.bic() - wave.bic();
   const double amplitude = spinel::hypot(wave.linear[0], wave.linear[1]);
   double error, error_stderr;
-  const bool oscillates = facts.dbic_other > 10 && amplitude > 0.02;
-  if (oscillates) {
+  // A population that starts at the equator: amplitude and error are told apart by a sine without free phase.
+  Fit sine;
+  if (population) sine = fit_curve(SineFromZero{}, data.data(), frequencies, dampings, bounds, workspace);
+  const bool from_equator = population && spinel::isfinite(sine.rss) && sine.theta[0] > 0.13 && spinel::fabs(sine.linear[0]) < 0.7 && line.bic() - sine.bic() > 6;
+  // Less than a fifth of a turn, or more swing than a population has, is a slope, not an oscillation.
+  const bool oscillates = facts.dbic_other > 10 && amplitude > 0.02 && wave.theta[0] > 0.2 && (!population || amplitude < 0.75);
+  if (from_equator && (!oscillates || sine.bic() < wave.bic() + 6)) {
+    error = two_pi * sine.theta[0] / facts.span * (sine.linear[0] < 0 ? -1 : 1);
+    error_stderr = two_pi * sine.theta_stderr[0] / facts.span;
+    decision.model = "exp(-n/N) sin(n e) from the equator: error e rad a pulse";
+  } else if (oscillates) {
     // Phase advance a pulse: a pulse that misses pi by e turns the Bloch vector by e more each time.
     error = two_pi * wave.theta[0] / facts.span;
     error_stderr = two_pi * wave.theta_stderr[0] / facts.span;
@@ -195,6 +204,13 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
   }
   facts.error = population ? spinel::fabs(error) : (oscillates ? spinel::fabs(error) : missing);
   facts.contrast = population ? facts.peak_to_peak : missing;
+  facts.level = missing;
+  if (population) {
+    double sum = 0;
+    for (const double y : signal.y) sum += y / facts.n;
+    facts.level = sum - 0.5;
+  }
+  decision.features.push_back({"accumulation_type", oscillates ? "oscillatory" : "linear"});
   facts.periods = oscillates ? wave.theta[0] : 0.0;
   decision.constraints.push_back(population ? "signal read as population" : "signal not calibrated: linear error in signal units");
   decision.add("error_per_gate", error, error_stderr, "rad");

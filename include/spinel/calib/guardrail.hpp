@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands between a proposed update and the control system. Checks run in a fixed order: schema, NaN, bounds, step, rate, anomaly,
-// approval; the first failure decides, and a check that lacks its input fails. Time is passed in; nothing here reads a clock.
+// What stands between a proposed update and the control system. Checks run in a fixed order: kill switch, schema, numbers and times,
+// bounds, step, rate, anomaly, approval; the first failure decides, and a check that lacks its input fails. Nothing here reads a clock.
 #pragma once
 
 #include <cstdint>
@@ -31,20 +31,21 @@ struct HistoryEntry {
   double value = 0, time_s = 0;
 };
 
-/// Everything the guardrails know beside the action.
+/// Everything the guardrails know beside the action. The defaults let nothing through: each permission has to be stated.
 struct GuardContext {
   double now_s = missing;            ///< the caller's clock
-  double data_time_s = missing;      ///< when the data were taken
+  double data_time_s = missing;      ///< when the data were taken; never assumed
   double last_decision_s = missing;  ///< previous decision; the clock must not run backwards
+  bool first_decision = false;       ///< there is no previous decision, so `last_decision_s` may be NaN
   double max_age_s = 300;
   double min_confidence = 0.8;
   double anomaly_z = 5;
   int cold_start = 8;                ///< fewer accepted values than this need an approval
-  int rollbacks_last_hour = 0;
-  bool dry_run = true, kill_switch = false;
-  bool approved = false;             ///< one person has approved this action
-  bool bounds_changed = false;       ///< the bounds differ from the last approved ones
-  int bounds_approvals = 0;          ///< persons who approved the new bounds
+  double rollbacks_last_hour = missing;
+  bool dry_run = true, kill_switch = true;
+  bool approved = false;             ///< one person other than the operator has approved this action
+  bool limits_loosened = true;       ///< a limit is wider than the one last in force
+  int limits_approvals = 0;          ///< persons who approved the wider limits
 };
 
 struct GuardCheck {
@@ -64,7 +65,13 @@ struct GuardReport {
   GuardDecision decision = GuardDecision::rejected;
 };
 
-/// Checks one update. `limit` null: the parameter has no limits and is rejected. `scratch` holds at least as many doubles as `history`.
+/// The checks of `allow` in their order: the first that fails decides, and none after it runs.
+inline constexpr std::string_view guard_order[] = {
+    "kill_switch", "schema", "verdict", "confidence", "finite", "clock", "data_age_s", "history", "old_value", "two_person_limits",
+    "bound_low", "bound_high", "step", "rate_hour", "rate_day", "rollbacks", "anomaly_z", "cold_start_approval"};
+
+/// Checks one update. `limit` null: the parameter has no limits and is rejected. `history` holds the accepted values of all parameters in
+/// order of time; `scratch` at least as many doubles. NaN on either side of a comparison fails it.
 inline GuardReport allow(const Action& action, double old_value, const Decision& decision, const Limit* limit, Span<const HistoryEntry> history,
                          const GuardContext& context, Span<double> scratch) noexcept {
   GuardReport report;
@@ -76,15 +83,38 @@ inline GuardReport allow(const Action& action, double old_value, const Decision&
   };
   using enum GuardDecision;
   const double next = action.new_value;
+  // == Schema: may this action be looked at at all ==
   if (!check("kill_switch", 0, context.kill_switch ? 1 : 0, !context.kill_switch, rejected)) return report;
-  if (!check("schema", 1, limit != nullptr && action.type == ActionType::update ? 1 : 0, limit != nullptr && action.type == ActionType::update && history.size() <= scratch.size(), rejected)) return report;
-  if (!check("finite", 1, spinel::isfinite(next) && spinel::isfinite(old_value) ? 1 : 0, spinel::isfinite(next) && spinel::isfinite(old_value), rejected)) return report;
-  if (!check("verdict", 1, decision.code == Code::SUCCESS ? 1 : 0, decision.code == Code::SUCCESS && decision.reliability == Reliability::reliable, rejected)) return report;
+  const bool known = limit != nullptr && action.type == ActionType::update && limit->param == action.param && history.size() <= scratch.size();
+  if (!check("schema", 1, known ? 1 : 0, known, rejected)) return report;
+  const bool sound = decision.code == Code::SUCCESS && decision.reliability == Reliability::reliable;
+  if (!check("verdict", 1, sound ? 1 : 0, sound, rejected)) return report;
   if (!check("confidence", context.min_confidence, decision.confidence, decision.confidence >= context.min_confidence, held)) return report;
-  if (!check("clock", context.last_decision_s, context.now_s, spinel::isfinite(context.now_s) && !(context.now_s < context.last_decision_s), rejected)) return report;
+  // == Numbers and times ==
+  const bool finite = spinel::isfinite(next) && spinel::isfinite(old_value);
+  if (!check("finite", 1, finite ? 1 : 0, finite, rejected)) return report;
+  const bool forward = spinel::isfinite(context.now_s) && (context.first_decision ? !spinel::isfinite(context.last_decision_s) : context.now_s >= context.last_decision_s);
+  if (!check("clock", context.last_decision_s, context.now_s, forward, rejected)) return report;
   const double age = context.now_s - context.data_time_s;
   if (!check("data_age_s", context.max_age_s, age, age >= -1.0 && age <= context.max_age_s, held)) return report;
-  if (!check("two_person_bounds", 2, context.bounds_approvals, !context.bounds_changed || context.bounds_approvals >= 2, rejected)) return report;
+  double within_hour = 0, moved = 0, last = missing, previous_time = -spinel::infinity;
+  std::size_t n = 0;
+  bool ordered = true;
+  for (const auto& entry : history) {
+    if (!spinel::isfinite(entry.value) || !(entry.time_s >= previous_time) || !(entry.time_s <= context.now_s)) ordered = false;
+    previous_time = entry.time_s;
+    if (entry.param != limit->param) continue;
+    if (context.now_s - entry.time_s < 3600) within_hour += 1;
+    if (context.now_s - entry.time_s < 86400 && spinel::isfinite(last)) moved += spinel::fabs(entry.value - last);
+    last = entry.value;
+    scratch[n++] = entry.value;
+  }
+  if (!check("history", 1, ordered ? 1 : 0, ordered, rejected)) return report;
+  // What is in force is what was last accepted: a claim of anything else would let two small steps pass for one.
+  const double difference = n > 0 ? spinel::fabs(old_value - last) : 0.0, slack = spinel::max(limit->resolution, 1e-9 * spinel::fabs(last));
+  if (!check("old_value", n > 0 ? slack : 0.0, difference, n == 0 || difference <= slack, rejected)) return report;
+  // == Bounds and step ==
+  if (!check("two_person_limits", 2, context.limits_approvals, !context.limits_loosened || context.limits_approvals >= 2, rejected)) return report;
   if (!check("bound_low", limit->low, next, next >= limit->low, rejected)) return report;
   if (!check("bound_high", limit->high, next, next <= limit->high, rejected)) return report;
   double step_limit = missing;
@@ -93,26 +123,14 @@ inline GuardReport allow(const Action& action, double old_value, const Decision&
   if (spinel::isfinite(relative)) step_limit = spinel::isfinite(step_limit) ? spinel::min(step_limit, relative) : relative;
   const double step = spinel::fabs(next - old_value);
   if (!check("step", step_limit, step, step <= step_limit, rejected)) return report;
-
-  double within_hour = 0, moved = 0, last = missing;
-  std::size_t n = 0;
-  bool ordered = true;
-  double previous_time = -spinel::infinity;
-  for (const auto& entry : history) {
-    if (entry.param != limit->param) continue;
-    if (!spinel::isfinite(entry.value) || !(entry.time_s >= previous_time) || entry.time_s > context.now_s) ordered = false;
-    previous_time = entry.time_s;
-    if (context.now_s - entry.time_s < 3600) within_hour += 1;
-    if (context.now_s - entry.time_s < 86400 && spinel::isfinite(last)) moved += spinel::fabs(entry.value - last);
-    last = entry.value;
-    scratch[n++] = entry.value;
-  }
-  if (!check("history", 1, ordered ? 1 : 0, ordered, rejected)) return report;
+  // == Rate ==
   if (!check("rate_hour", limit->per_hour, within_hour, within_hour < limit->per_hour, held)) return report;
   const double day_limit = spinel::isfinite(limit->cumulative_day) ? limit->cumulative_day : 10 * step_limit;
   if (!check("rate_day", day_limit, moved + step, moved + step <= day_limit, held)) return report;
   if (!check("rollbacks", 3, context.rollbacks_last_hour, context.rollbacks_last_hour < 3, held)) return report;
-  if (n >= static_cast<std::size_t>(context.cold_start)) {
+  // == Anomaly against the last 64 accepted values, then approval where there are too few of them ==
+  const bool cold = n < static_cast<std::size_t>(spinel::max(1, context.cold_start));
+  if (!cold) {
     const auto recent = scratch.subspan(n > 64 ? n - 64 : 0, spinel::min<std::size_t>(n, 64));
     const double center = median(recent);
     for (double& value : recent) value = spinel::fabs(value - center);
@@ -120,21 +138,20 @@ inline GuardReport allow(const Action& action, double old_value, const Decision&
     const double scale = spinel::max(spinel::max(1.4826 * median(recent), 2 * error), limit->resolution);
     const double z = scale > 0 ? spinel::fabs(next - center) / scale : (next == center ? 0.0 : spinel::infinity);
     if (!check("anomaly_z", context.anomaly_z, z, z <= context.anomaly_z, held)) return report;
-  } else if (!check("cold_start_approval", context.cold_start, static_cast<double>(n), context.approved, held)) {
-    return report;
   }
+  if (!check("cold_start_approval", context.cold_start, static_cast<double>(n), !cold || context.approved, held)) return report;
   if (context.dry_run) report.decision = advice;
   return report;
 }
 
-enum class WriteOutcome : std::uint8_t { applied, rolled_back };
+/// `failed`: the old value could not be put back either; the setting is unknown and a person has to look.
+enum class WriteOutcome : std::uint8_t { applied, rolled_back, failed };
 
 /// Writes `next`, verifies, and puts `old_value` back when either fails. `write(double)` and `verify()` return bool.
 template <class Write, class Verify>
 WriteOutcome write_and_verify(double old_value, double next, Write&& write, Verify&& verify) noexcept {
   if (write(next) && verify()) return WriteOutcome::applied;
-  write(old_value);
-  return WriteOutcome::rolled_back;
+  return write(old_value) ? WriteOutcome::rolled_back : WriteOutcome::failed;
 }
 
 }  // namespace spinel::calib

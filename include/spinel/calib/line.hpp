@@ -35,7 +35,8 @@ Line fit_line(const C& curve, const Normalized& data, double step, Workspace& wo
   line.width = line.fit.theta[1] * data.x_scale;
   line.width_stderr = line.fit.theta_stderr[1] * data.x_scale;
   line.height = line.fit.linear[0] * data.y_scale;
-  line.dbic = constant_bic(data.data()) - line.fit.bic();
+  // The rival is a sloping background: a slope alone is no line.
+  line.dbic = fit_curve(Polynomial<1>{}, data.data(), {}, {}, nullptr, workspace).bic() - line.fit.bic();
   return line;
 }
 
@@ -160,6 +161,34 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
   facts.width_over_step = line.width / facts.step;
   facts.span_over_width = facts.span / line.width;
 
+  // Model-free count of lines: smoothed extremes on the line's side, of at least a third of the highest and six noise levels, with a valley
+  // between neighbors. Three lines defeat a search that takes away one at a time.
+  {
+    const double sign = line.height < 0 ? -1.0 : 1.0;
+    ScratchScope scope{workspace};
+    auto copy = workspace.take(n);
+    if (copy.empty()) return;
+    for (std::size_t k = 0; k < n; ++k) copy[k] = data.y[k];
+    const double base = median(copy), noise = noise_level(data.y, workspace);
+    double highest = 0;
+    const auto smooth = [&](std::size_t k) { return sign * ((data.y[k - 1] + 2 * data.y[k] + data.y[k + 1]) / 4 - base); };
+    for (std::size_t k = 1; k + 1 < n; ++k) highest = spinel::max(highest, smooth(k));
+    const double enough = spinel::max(highest / 3, 6 * noise);
+    double peak = 0, valley = 0, lines = 0;
+    for (std::size_t k = 1; k + 1 < n; ++k) {
+      const double v = smooth(k);
+      if (v > enough && (lines == 0 || valley < 0.4 * spinel::min(peak, v))) {
+        lines += 1;
+        peak = v;
+        valley = v;
+      }
+      peak = spinel::max(peak, v);
+      valley = spinel::min(valley, v);
+      if (v > 0.9 * peak) valley = v;
+    }
+    facts.lines = lines;
+  }
+
   // The second line, in what the first leaves.
   double other_f = missing, other_error = 0;
   {
@@ -188,14 +217,17 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
       other_error = other.f_stderr;
       Fitter<Plain> fitter{Plain{}, left.data(), workspace};
       if (fitter.ready()) {
-        facts.residual_fraction = systematic_residual(fitter, other.fit, spinel::fabs(line.height) / left.y_scale);
-        facts.snr = spinel::max(facts.snr, spinel::fabs(line.height) / spinel::max(other_sigma, 1e-300));
+        const double height = spinel::fabs(line.height) / data.y_scale;
+        facts.residual_fraction = systematic_residual(fitter, other.fit, height / left.y_scale);
+        facts.snr = spinel::max(facts.snr, height / spinel::max(other_sigma, 1e-300));
       }
       const double gap = spinel::fabs(other.f - line.f);
       facts.f02_half = !resonator && gap > 40e6 && gap < 250e6;
     }
   }
-  if (resonator && signal.has_complex && detail::fit_notch(signal, line, decision, workspace)) {
+  // A second resonator counts when it is a line of its own and no flank of the first.
+  const bool two_resonators = resonator && spinel::isfinite(other_f) && facts.second_ratio > 0.3;
+  if (resonator && !two_resonators && signal.has_complex && detail::fit_notch(signal, line, decision, workspace)) {
     decision.add("resonance_freq_GHz", decision.params[0].value * 1e-9, decision.params[0].stderr_value * 1e-9, "GHz");
     return;
   }
@@ -215,7 +247,13 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
   decision.add("width_Hz", line.width, line.width_stderr, "Hz");
   decision.add("kappa_Hz", line.width, line.width_stderr, "Hz");
   decision.add("fwhm_Hz", 2 * line.width, 2 * line.width_stderr, "Hz");
-  decision.add("resonance_freq_GHz", f * 1e-9, f_error * 1e-9, "GHz");
+  if (two_resonators) {
+    decision.list("resonance_freq_GHz", spinel::min(line.f, other_f) * 1e-9, "GHz");
+    decision.list("resonance_freq_GHz", spinel::max(line.f, other_f) * 1e-9, "GHz");
+  } else {
+    decision.add("resonance_freq_GHz", f * 1e-9, f_error * 1e-9, "GHz");
+  }
+  decision.features.push_back({"resonance_type", line.height > 0 ? "peak" : "dip"});
   decision.add("num_resonances", spinel::isfinite(other_f) ? 2 : 1, 0, "1");
   if (resonator) {
     decision.add("Q_loaded", line.f / (2 * line.width), line.f / (2 * line.width) * line.width_stderr / line.width, "1");

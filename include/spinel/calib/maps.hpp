@@ -14,7 +14,7 @@ namespace spinel::calib {
 
 /// The ridge of a map: for each slice its bias, feature frequency, height over noise and width in steps.
 struct Ridge {
-  Span<double> bias, frequency, snr, width;
+  Span<double> bias, frequency, snr, width, second;  ///< second: height over noise of the next feature away from the first
   double noise = 0, step = 0, frequency_low = 0, frequency_high = 0;
   std::string_view bias_unit = "1";
   const char* error = nullptr;
@@ -40,6 +40,7 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
   ridge.frequency = workspace.take(rows);
   ridge.snr = workspace.take(rows);
   ridge.width = workspace.take(rows);
+  ridge.second = workspace.take(rows);
   if (workspace.overflowed()) {
     ridge.error = "more points than the workspace holds";
     return ridge;
@@ -120,6 +121,16 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
           ridge.frequency[slices] = f[begin + best];
           ridge.snr[slices] = height / noise;
           ridge.width[slices] = wide;
+          // Next feature: two widths away from the first, and a local extreme of its own, not the first one's flank.
+          double next = 0;
+          const auto clearance = static_cast<std::size_t>(2 * wide) + 2;
+          const auto smooth = [&](std::size_t k) { return sign * ((slice[k - 1] + 2 * slice[k] + slice[k + 1]) / 4 - middle); };
+          for (std::size_t k = 2; k + 2 < count; ++k) {
+            if (k + clearance > best && k < best + clearance) continue;
+            const double value = smooth(k);
+            if (value > next && value >= smooth(k - 1) && value >= smooth(k + 1)) next = value;
+          }
+          ridge.second[slices] = next / noise;
           ridge.noise += noise;
           ridge.step += (f[end - 1] - f[begin]) / static_cast<double>(count - 1);
           ++slices;
@@ -130,7 +141,7 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
   }
   ridge.noise /= spinel::max<double>(1, static_cast<double>(slices));
   ridge.step /= spinel::max<double>(1, static_cast<double>(slices));
-  for (auto* part : {&ridge.bias, &ridge.frequency, &ridge.snr, &ridge.width}) *part = part->first(slices);
+  for (auto* part : {&ridge.bias, &ridge.frequency, &ridge.snr, &ridge.width, &ridge.second}) *part = part->first(slices);
   if (slices < 5) ridge.error = "a map needs at least five slices of six points";
   return ridge;
 }
@@ -162,7 +173,7 @@ void huber(Span<double> weight, Span<double> rest, Span<const double> base, doub
 /// Resonator or qubit frequency over flux.
 inline void analyze_flux_map(const Request& request, Decision& decision, Workspace& workspace) noexcept {
   auto& facts = decision.facts;
-  const bool resonator = request.family == Family::resonator_flux_map || request.family == Family::coupler_flux;
+  const bool resonator = request.family == Family::resonator_flux_map;
   const auto ridge = detail::read_ridge(request, workspace);
   if (ridge.error != nullptr) {
     facts.input_error = ridge.error;

@@ -22,14 +22,36 @@ struct Tone {
 };
 
 namespace detail {
-/// Frequencies in units of one over the span: fine where less than two periods fit, then four a period.
+/// Frequencies in units of one over the span: fine where less than four periods fit, then two a period, which leaves at most a quarter
+/// period of walk-off at either end: inside the basin of the refinement.
 inline Span<double> frequency_grid(double nyquist, Workspace& workspace) noexcept {
   const double top = spinel::min(nyquist, 400.0);
   std::size_t count = 0;
-  const auto whole = workspace.take(static_cast<std::size_t>(4.0 * top) + 24);
+  const auto whole = workspace.take(static_cast<std::size_t>(2.0 * top) + 32);
   for (double f = 0.1; f < 2.0 && f < top && count < whole.size(); f += 0.125) whole[count++] = f;
-  for (double f = 2.0; f <= top && count < whole.size(); f += 0.25) whole[count++] = f;
+  for (double f = 2.0; f < 4.0 && f < top && count < whole.size(); f += 0.25) whole[count++] = f;
+  for (double f = 4.0; f <= top && count < whole.size(); f += 0.5) whole[count++] = f;
   return whole.first(count);
+}
+}  // namespace detail
+
+namespace detail {
+/// A fitted cosine in SI units.
+inline Tone tone_of(const Fit& fit, bool damped, const Normalized& data) noexcept {
+  Tone tone;
+  tone.fit = fit;
+  tone.damped = damped;
+  const double scale = data.x_scale;
+  tone.f = tone.fit.theta[0] / scale;
+  tone.f_stderr = tone.fit.theta_stderr[0] / scale;
+  const double rate = tone.damped ? tone.fit.theta[1] : 0.0;
+  tone.t = rate > 0 ? scale / rate : spinel::infinity;
+  tone.t_stderr = rate > 0 ? tone.t * tone.fit.theta_stderr[1] / rate : spinel::infinity;
+  tone.phase = spinel::atan2(-tone.fit.linear[1], tone.fit.linear[0]) - two_pi * tone.fit.theta[0] * (data.x_shift / scale);
+  tone.amplitude = spinel::hypot(tone.fit.linear[0], tone.fit.linear[1]) * data.y_scale;
+  tone.offset = tone.fit.linear[2] * data.y_scale + data.y_shift;
+  tone.bic = tone.fit.bic();
+  return tone;
 }
 }  // namespace detail
 
@@ -51,17 +73,7 @@ inline Tone fit_tone(const Normalized& data, double nyquist, bool allow_damping,
       tone.damped = true;
     }
   }
-  const double scale = data.x_scale;
-  tone.f = tone.fit.theta[0] / scale;
-  tone.f_stderr = tone.fit.theta_stderr[0] / scale;
-  const double rate = tone.damped ? tone.fit.theta[1] : 0.0;
-  tone.t = rate > 0 ? scale / rate : spinel::infinity;
-  tone.t_stderr = rate > 0 ? tone.t * tone.fit.theta_stderr[1] / rate : spinel::infinity;
-  tone.phase = spinel::atan2(-tone.fit.linear[1], tone.fit.linear[0]) - two_pi * tone.fit.theta[0] * (data.x_shift / scale);
-  tone.amplitude = spinel::hypot(tone.fit.linear[0], tone.fit.linear[1]) * data.y_scale;
-  tone.offset = tone.fit.linear[2] * data.y_scale + data.y_shift;
-  tone.bic = tone.fit.bic();
-  return tone;
+  return detail::tone_of(tone.fit, tone.damped, data);
 }
 
 namespace detail {
@@ -107,30 +119,48 @@ inline void second_tone(const Tone& tone, const Normalized& data, double nyquist
   Fitter<TwoTones> fitter{TwoTones{data.uniform}, data.data(), workspace};
   if (!fitter.ready()) return;
   const double rate = tone.damped ? tone.fit.theta[1] : 0.0;
+  const std::size_t n = data.x.size();
+  {
+    // Cheap first look: what one more tone takes from the residual alone. Most traces end here.
+    auto rest = workspace.take(n);
+    if (rest.empty()) return;
+    for (std::size_t k = 0; k < n; ++k) {
+      const double envelope = tone.damped ? spinel::exp(-rate * spinel::fabs(data.x[k])) : 1.0, turn = two_pi * tone.fit.theta[0] * data.x[k];
+      rest[k] = data.y[k] - envelope * (tone.fit.linear[0] * spinel::cos(turn) + tone.fit.linear[1] * spinel::sin(turn)) - tone.fit.linear[2];
+    }
+    Fitter<DampedCosine> look{DampedCosine{data.uniform}, {data.x, rest, data.weight}, workspace};
+    if (!look.ready()) return;
+    double lowest = tone.fit.rss, candidate[3], linear[6];
+    for (const double slower : {1.0, 0.4}) {
+      const double single[1] = {rate * slower};
+      look.search(frequencies, single, 0.0, candidate);
+      lowest = spinel::min(lowest, look.project(candidate, linear));
+    }
+    if (static_cast<double>(n) * spinel::log(tone.fit.rss / spinel::max(lowest, 1e-300)) < 16.0) return;
+  }
   const double f1[1] = {tone.fit.theta[0]};
   double start[3], lowest = spinel::infinity;
   const Bounds bounds[3] = {{0.02, nyquist}, {0.02, nyquist}, {0.0, 3.0 * nyquist}};
-  // The single tone may have settled between the two: both a kept and a displaced first tone are tried, and a slower decay.
-  for (const double slower : {1.0, 0.4}) {
-    double candidate[3];
-    fitter.search(f1, frequencies, rate * slower, candidate);
-    const Fit fit = fitter.refine(candidate, bounds, 40);
+  const auto attempt = [&](const double* from) {
+    const Fit fit = fitter.refine(from, bounds, 12);
     if (fit.rss < lowest) {
       lowest = fit.rss;
       pair = fit;
     }
-    for (int k = 0; k < 3; ++k) start[k] = candidate[k];
+  };
+  // The single tone may have settled between the two: both a kept and a displaced first tone are tried, and a slower decay.
+  for (const double slower : {1.0, 0.4}) {
+    fitter.search(f1, frequencies, rate * slower, start);
+    attempt(start);
   }
   for (const double gap : {0.4, 0.8, 1.6}) {
     start[0] = spinel::max(0.1, tone.fit.theta[0] - 0.5 * gap);
     start[1] = tone.fit.theta[0] + 0.5 * gap;
     start[2] = 0.4 * rate;
-    const Fit fit = fitter.refine(start, bounds, 40);
-    if (fit.rss < lowest) {
-      lowest = fit.rss;
-      pair = fit;
-    }
+    attempt(start);
   }
+  for (int k = 0; k < 3; ++k) start[k] = pair.theta[k];
+  attempt(start);
   const double first = spinel::hypot(pair.linear[0], pair.linear[1]), second = spinel::hypot(pair.linear[2], pair.linear[3]);
   facts.dbic_second = tone.bic - pair.bic();
   facts.second_ratio = spinel::min(first, second) / spinel::max(first, second);
@@ -138,6 +168,19 @@ inline void second_tone(const Tone& tone, const Normalized& data, double nyquist
   if (spinel::fabs(pair.theta[0] - pair.theta[1]) < 0.5 || spinel::min(pair.theta[0], pair.theta[1]) < 0.6) facts.dbic_second = 0.0;
 }
 }  // namespace detail
+
+/// c0 u^2/(u^2 + d^2) sin^2(pi f sqrt(u^2 + d^2)) + c1: rotation by a drive of amplitude u at a detuning d in units of the amplitude;
+/// theta = (f, d).
+struct DetunedRabi {
+  static constexpr int n_theta = 2, n_fixed = 0, n_linear = 2;
+  void fill(Span<const double> x, const double* theta, double* const* columns) const noexcept {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double rate2 = x[i] * x[i] + theta[1] * theta[1], s = spinel::sin(spinel::pi * theta[0] * spinel::sqrt(rate2));
+      columns[0][i] = rate2 > 0 ? x[i] * x[i] / rate2 * s * s : 0.0;
+      columns[1][i] = 1.0;
+    }
+  }
+};
 
 /// Rabi over amplitude or length. `pi_amplitude` is the extremum nearest to half a period; `half_period` and `period` beside it.
 inline void analyze_rabi(const Request& request, Decision& decision, Workspace& workspace) noexcept {
@@ -151,6 +194,20 @@ inline void analyze_rabi(const Request& request, Decision& decision, Workspace& 
   if (!spinel::isfinite(tone.fit.rss)) return;
   detail::oscillation_facts(tone, data, decision, workspace);
   decision.model = tone.damped ? "A exp(-x/T) cos(2 pi f x + p) + B" : "A cos(2 pi f x + p) + B";
+  {
+    double total = 0;
+    for (const double y : data.y) total += y * y;
+    facts.r_squared = total > 0 && data.weight.empty() ? 1 - tone.fit.rss / total : missing;
+  }
+  if (request.family == Family::rabi_hw && signal.x[0] >= 0 && signal.x_unit != "s") {
+    // Rival: a drive off resonance, whose contrast grows with the amplitude.
+    const auto frequencies = detail::linear_grid(0.3, spinel::min(nyquist, 12.0), 40, workspace);
+    const double offs[4] = {0.15, 0.4, 0.8, 1.5};
+    const Bounds bounds[3] = {{0.05, nyquist}, {0.02, 6.0}, {0, 0}};
+    const Fit rival = fit_curve(DetunedRabi{}, data.data(), frequencies, offs, bounds, workspace);
+    facts.dbic_other = spinel::min(tone.fit.bic(), tone.bic) - rival.bic();
+    facts.second_ratio = rival.theta[1];
+  }
   decision.constraints.push_back("phase and offset free");
   decision.constraints.push_back("pi_amplitude: the extremum nearest to half a period; half_period: 1/(2 f)");
   const double half = 0.5 / tone.f, half_error = half * tone.f_stderr / tone.f;
@@ -173,10 +230,36 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   if (!measure(signal, decision, workspace, 7) || facts.constant) return;
   const auto data = normalize(signal.x, signal.y, signal.weight, 0.0, facts.span, !signal.calibrated, workspace);
   if (workspace.overflowed()) return;
-  const double nyquist = 0.5 * (facts.n_distinct - 1);
+  // A sweep in windows resolves what its fine step resolves, not its mean step.
+  double fine = facts.step;
+  std::size_t windows = 1;
+  {
+    ScratchScope scope{workspace};
+    auto gaps = workspace.take(signal.x.size());
+    if (gaps.empty()) return;
+    fine = fine_step(signal.x, gaps, 1e-9 * facts.span, windows);
+    if (windows < 3 || !(fine > 0)) fine = facts.step;
+  }
+  const double nyquist = 0.5 * facts.span / fine;
   Tone tone = fit_tone(data, nyquist, true, true, workspace);
   if (!spinel::isfinite(tone.fit.rss)) return;
+  if (windows >= 3 && tone.damped) {
+    // Equal gaps between windows make a comb of frequencies that fit almost as well: the neighbors on the comb are tried too.
+    const Bounds bounds[3] = {{0.02, nyquist}, {0.0, 3.0 * nyquist + 10.0}, {0, 0}};
+    Fitter<DampedCosine> fitter{DampedCosine{data.uniform}, data.data(), workspace};
+    if (!fitter.ready()) return;
+    Fit best = tone.fit;
+    for (int k = -4; k <= 4; ++k) {
+      const double start[3] = {tone.fit.theta[0] + k * static_cast<double>(windows - 1), tone.fit.theta[1], 0.0};
+      if (k == 0 || start[0] < 0.1 || start[0] > nyquist) continue;
+      const Fit fit = fitter.refine(start, bounds, 25);
+      if (fit.rss < best.rss) best = fit;
+    }
+    if (best.rss < tone.fit.rss) tone = detail::tone_of(best, true, data);
+  }
+  facts.step = fine;
   detail::oscillation_facts(tone, data, decision, workspace);
+  if (windows >= 3) facts.window_periods = fine * (facts.n_distinct / static_cast<double>(windows) - 1) * tone.f;
   decision.model = "A exp(-t/T) cos(2 pi f t + p) + B";
   Fit pair;
   detail::second_tone(tone, data, nyquist, facts, pair, workspace);
@@ -190,7 +273,15 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   {
     const Bounds bounds[3] = {{1e-3, 4.0 * facts.n_distinct}, {0, 0}, {0, 0}};
     const auto rates = detail::log_grid(0.02, 1.5 * facts.n_distinct, 32, workspace);
-    facts.dbic_other = fit_curve(Exponential{}, data.data(), rates, {}, bounds, workspace).bic() - tone.bic;
+    const Fit bare = fit_curve(Exponential{}, data.data(), rates, {}, bounds, workspace);
+    facts.dbic_other = bare.bic() - tone.bic;
+    // A cosine of no turn has no height to speak of; what a bare decay explains counts as signal then.
+    if (facts.dbic_other < 6 && data.weight.empty() && bare.rss > 0) {
+      double total = 0, mean = 0;
+      for (const double y : data.y) mean += y / facts.n;
+      for (const double y : data.y) total += (y - mean) * (y - mean);
+      facts.snr = spinel::max(facts.snr, 2.8 * spinel::sqrt(spinel::max(0.0, total / bare.rss - 1)));
+    }
   }
   const bool hold = signal.calibrated && meta.offset != Constraint::free && (meta.amplitude == Constraint::fixed || (meta.cal_points == 2 && meta.amplitude == Constraint::by_default));
   if (hold) {
@@ -236,7 +327,10 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   if (spinel::isfinite(tone.t)) {
     decision.add("T2_star_s", tone.t, tone.t_stderr, "s");
     decision.add("T2_star_us", tone.t * 1e6, tone.t_stderr * 1e6, "us");
+    if (request.family == Family::rydberg_ramsey) decision.add("T2_us", tone.t * 1e6, tone.t_stderr * 1e6, "us");
   }
+  if (request.family == Family::rydberg_ramsey) decision.add("frequency_MHz", f * 1e-6, tone.f_stderr * 1e-6, "MHz");
+  if (request.family == Family::microwave_ramsey) facts.detuning = spinel::isfinite(requested) ? f - spinel::fabs(requested) : f;
   decision.add("detuning_MHz", f * 1e-6, tone.f_stderr * 1e-6, "MHz");
   decision.add("detuning_Hz", f, tone.f_stderr, "Hz");
   decision.add("fringes_visible", facts.periods, facts.periods * facts.relative_stderr, "1");

@@ -179,20 +179,6 @@ inline void propose(const Request& request, Decision& decision) noexcept {
   }
 }
 
-/// Probability that the verdict may be acted on, from margins of the facts: a hand-set logistic, not yet fitted to simulated data.
-inline double confidence(const Decision& decision) noexcept {
-  if (decision.code == Code::BAD_INPUT) return 0.0;
-  const auto& facts = decision.facts;
-  double score = 2.0;
-  const auto squash = [](double u) { return spinel::isfinite(u) ? spinel::clamp(u, -1.0, 1.0) : 0.0; };
-  if (decision.reliability == Reliability::reliable) {
-    score += squash((facts.snr - 8.0) / 8.0) + squash((facts.dbic - 30.0) / 30.0);
-    if (spinel::isfinite(facts.relative_stderr)) score += squash((0.05 - facts.relative_stderr) / 0.05);
-  }
-  score -= spinel::isfinite(facts.residual_fraction) ? 2.0 * spinel::clamp(facts.residual_fraction - 0.15, 0.0, 1.0) : 0.0;
-  return 1.0 / (1.0 + spinel::exp(-score));
-}
-
 /// A sweep that has not run yet, in SI units.
 struct Plan {
   double start = 0, stop = 0;

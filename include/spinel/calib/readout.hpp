@@ -187,6 +187,17 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
   }
   decision.x_unit = unit_of(re_column.name).name;
   decision.model = two_d ? "linear discriminant, pooled covariance; two Gaussians along it" : "two Gaussians, one threshold";
+  // Where both clouds are one: noise about the origin is a readout without carrier; a flat-topped scatter is no cloud at all.
+  const double trace = spinel::sqrt(spinel::max(0.5 * (pooled[0] + (two_d ? pooled[2] : pooled[0])), 0.0));
+  facts.level = trace > 0 ? spinel::hypot(0.5 * (mean[0][0] + mean[1][0]), two_d ? 0.5 * (mean[0][1] + mean[1][1]) : 0.0) / trace : missing;
+  double fourth = 0, second = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    const double d = re[k] - 0.5 * (mean[0][0] + mean[1][0]);
+    second += d * d / static_cast<double>(n);
+    fourth += d * d * d * d / static_cast<double>(n);
+  }
+  facts.kurtosis = second > 0 ? fourth / (second * second) - 3 : missing;
+  decision.features.push_back({"separation", facts.separation > 4 ? "well-separated" : facts.separation > 2 ? "touching" : "overlapping"});
   const double f_error = spinel::sqrt(spinel::max(fidelity * (1 - fidelity), 1e-6) / both);
   const double mean_error = sigma * spinel::sqrt(1 / count[0] + 1 / count[1]);
   const char* unit = decision.x_unit == "V" ? "V" : "1";

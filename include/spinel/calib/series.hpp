@@ -62,12 +62,21 @@ inline void analyze_series(const Request& request, Decision& decision, Workspace
     // Two true levels leave the middle third between them nearly empty; a wander fills it.
     if (y[k] > low + (high - low) / 3 && y[k] < high - (high - low) / 3) between += 1;
   }
+  // About two true levels the values scatter independently; about a wander they do not.
+  double inside = 0, inside_lag = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    const double r = y[k] - (y[k] > threshold ? high : low);
+    inside += r * r;
+    if (k > 0) inside_lag += r * (y[k - 1] - (y[k - 1] > threshold ? high : low));
+  }
+  const double correlated = inside > 0 ? inside_lag / inside : 0.0;
   facts.jumps = switches / static_cast<double>(n - 1);
   const double ratio = sigma > 0 ? (high - low) / sigma : 0.0;
   const double empty = between / static_cast<double>(n);
-  facts.bimodality = ratio > 3.2 && empty < 0.12 ? 100.0 : 0.0;
+  facts.bimodality = ratio > 3.2 && empty < 0.12 && correlated < 0.4 ? 100.0 : 0.0;
   facts.snr = 1e3;
   decision.model = "two-level split, switches, lag-one autocorrelation";
+  decision.features.push_back({"classification", facts.bimodality > 10 && facts.jumps < 0.35 ? "telegraphic" : facts.lag_one > 0.6 ? "random_walk" : "stable"});
   decision.add("mean_t1_s", mean, spinel::sqrt(square / static_cast<double>(n)) / spinel::sqrt(static_cast<double>(n)), "s");
   decision.add("mean_t1_us", mean * 1e6, spinel::sqrt(square / static_cast<double>(n)) / spinel::sqrt(static_cast<double>(n)) * 1e6, "us");
   if (facts.bimodality > 10) {

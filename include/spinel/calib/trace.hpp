@@ -7,13 +7,13 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
-#include <string_view>
 
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/workspace.hpp>
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
+#include <string_view>
 
 namespace spinel::calib {
 
@@ -115,12 +115,27 @@ inline void permute(Span<double> values, Span<const double> order, Span<double> 
 /// Median by selection; reorders `values`. NaN when empty.
 inline double median(Span<double> values) noexcept {
   if (values.empty()) return missing;
-  double *const begin = values.data(), *const middle = begin + values.size() / 2;
-  spinel::nth_element(begin, middle, begin + values.size());
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  spinel::nth_element(values.begin(), middle, values.end());
   if (values.size() % 2 == 1) return *middle;
   const double upper = *middle;
-  const double lower = *spinel::max_element(begin, middle);
+  const double lower = *spinel::max_element(values.begin(), middle);
   return 0.5 * (lower + upper);
+}
+
+/// Scale of the step within the windows of a sweep: the lower fifth of the gaps between sorted distinct values. `gaps` is scratch of x's size;
+/// `windows` counts the stretches between gaps of more than four such steps.
+inline double fine_step(Span<const double> x, Span<double> gaps, double least, std::size_t& windows) noexcept {
+  std::size_t n = 0;
+  for (std::size_t k = 1; k < x.size(); ++k)
+    if (x[k] - x[k - 1] > least) gaps[n++] = x[k] - x[k - 1];
+  windows = 1;
+  if (n == 0) return missing;
+  const auto fifth = gaps.begin() + static_cast<std::ptrdiff_t>(n / 5);
+  spinel::nth_element(gaps.begin(), fifth, gaps.begin() + static_cast<std::ptrdiff_t>(n));
+  const double step = *fifth;
+  for (std::size_t k = 1; k < x.size(); ++k) windows += x[k] - x[k - 1] > 4 * step ? 1U : 0U;
+  return step;
 }
 
 /// Unit vector of the principal axis of (re, im); `ratio` is its share of the variance.

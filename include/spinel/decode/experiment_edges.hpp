@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>

@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
@@ -52,7 +54,8 @@ class GraphWindow {
 
  public:
   static constexpr MemoryExperiment model_experiment = Models::model_experiment;
-  using Layout = LatticeLayout<Models::window_experiment>;
+  using Layout = LatticeLayout<Models::window_experiment.distance, Models::window_experiment.rounds>;
+  static constexpr Layout layout{};
   static constexpr int first_layer = 1, last_layer = Models::last_layer;
   static constexpr int first_buffer_layer = first_layer + stream.commit;
 
@@ -77,7 +80,7 @@ class GraphWindow {
     Arena arena(memory);
     const auto sites = arena.take<LatticeSite>(n_model_detectors);
     if (arena.overflowed()) return Status::out_of_capacity;
-    place_own_detectors<model_experiment>(sites.data());
+    place_own_detectors(model_experiment, sites.data());
     if (const Status status = Models::check(model, sites.data()); status != Status::ok) return status;
     std::size_t most = 0;
     for (const WindowKind kind : kinds) {
@@ -116,7 +119,7 @@ class GraphWindow {
     M& matcher = matcher_[static_cast<int>(kind)];
     for (auto& byte : packed_) byte = 0;
     for (std::size_t k = 0; k < events.size(); ++k) {
-      const std::uint32_t detector = Models::detector_of(Layout::site(events[k]));
+      const std::uint32_t detector = Models::detector_of(layout.site(events[k]));
       packed_[detector / 8] ^= static_cast<std::uint8_t>(1u << (detector % 8));
     }
     const MatchResult result = matcher.decode(packed_);
@@ -153,7 +156,7 @@ class GraphWindow {
     const int layer = layer_of(detector);
     const int within = static_cast<int>(detector) + h - 2 * h * layer;
     const bool is_x = within < h;
-    return Layout::id({is_x == (stream.basis == Basis::X) ? 0 : 1, layer, is_x ? within : within - h});
+    return layout.id({is_x == (stream.basis == Basis::X) ? 0 : 1, layer, is_x ? within : within - h});
   }
   /// Edges of a window mechanism by mechanism: each stands with the round of its earliest detector. Without `sites` only an upper bound
   /// of how many there are matters, and all edges are given.

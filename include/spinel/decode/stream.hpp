@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
@@ -89,7 +90,6 @@ class StreamDecoder {
   static_assert(RequireValid<stream.memory(2)>::value);
   static_assert(stream.commit >= 1 && stream.buffer >= 1, "spinel: a stream commits and buffers at least one round each");
   static constexpr int h = stream.n_checks();
-  using Layout = typename Window::Layout;
 
  public:
   using WindowType = Window;
@@ -163,9 +163,9 @@ class StreamDecoder {
   StreamResult finish(const Boundary& events, const Until& deadline = {}) noexcept {
     if (stopped_ || counters_.rounds < 2) return {Status::bad_argument};
     stopped_ = true;
-    std::int32_t n = collect(Layout::last_layer - n_pending_);
+    std::int32_t n = collect(Window::last_layer - n_pending_);
     for_each_set_bit(events.words, [&](std::size_t k) {
-      events_[n++] = Layout::id({0, Layout::last_layer, static_cast<std::int32_t>(k)});
+      events_[n++] = Window::layout.id({0, Window::last_layer, static_cast<std::int32_t>(k)});
     });
     take(window_.decode(WindowKind::closing, {events_, static_cast<std::size_t>(n)}, [](std::int32_t) {}, deadline));
     return {Status::ok, flips_};
@@ -312,8 +312,8 @@ class StreamDecoder {
     constexpr int x_type = stream.basis == Basis::X ? 0 : 1;
     std::int32_t n = 0;
     for (int p = 0; p < n_pending_; ++p) {
-      const std::int32_t x_first = Layout::id({x_type, first_layer + p, 0});
-      const std::int32_t z_first = Layout::id({1 - x_type, first_layer + p, 0}) - h;
+      const std::int32_t x_first = Window::layout.id({x_type, first_layer + p, 0});
+      const std::int32_t z_first = Window::layout.id({1 - x_type, first_layer + p, 0}) - h;
       const Round& round = ring_[slot(p)];
       for (std::size_t w = 0; w < Round::n_words; ++w)
         for (std::uint64_t left = round.words[w]; left != 0; left &= left - 1) {
@@ -338,7 +338,7 @@ class StreamDecoder {
     ++counters_.windows;
   }
   void flip_event(std::int32_t id) noexcept {
-    const LatticeSite site = Layout::site(id);
+    const LatticeSite site = Window::layout.site(id);
     const bool is_x = (site.type == 0) == (stream.basis == Basis::X);
     ring_[slot(site.layer - Window::first_layer)].flip(static_cast<std::size_t>(site.position + (is_x ? 0 : h)));
   }

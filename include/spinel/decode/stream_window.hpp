@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+
 #include <spinel/code/experiment.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
@@ -189,7 +191,8 @@ class LatticeWindow {
  public:
   /// The experiment whose unrolled model (own numbering, code/detectors.hpp) `set_up` takes.
   static constexpr MemoryExperiment model_experiment = Models::model_experiment;
-  using Layout = LatticeLayout<Models::window_experiment>;
+  using Layout = LatticeLayout<Models::window_experiment.distance, Models::window_experiment.rounds>;
+  static constexpr Layout layout{};
   static constexpr int first_layer = 1, last_layer = Models::last_layer;
   static constexpr int first_buffer_layer = first_layer + stream.commit;
 
@@ -211,7 +214,7 @@ class LatticeWindow {
     const auto sites = arena.take<LatticeSite>(n_model_detectors);
     const auto edges = arena.take<GraphEdge>(most_edges(model));
     if (arena.overflowed()) return Status::out_of_capacity;
-    place_own_detectors<model_experiment>(sites.data());
+    place_own_detectors(model_experiment, sites.data());
     if (const Status status = Models::check(model, sites.data()); status != Status::ok) return status;
     for (const WindowKind kind : {WindowKind::starting, WindowKind::moving, WindowKind::closing}) {
       std::size_t n = 0;
@@ -303,12 +306,12 @@ class LatticeWindow {
     return most * (stream.window() + 1);
   }
   static constexpr bool committed(std::int32_t id) noexcept {
-    constexpr int first_type_end = Layout::id({0, first_buffer_layer, 0});
-    constexpr int second_type_begin = Layout::id({1, 0, 0}), second_type_end = Layout::id({1, first_buffer_layer, 0});
+    constexpr int first_type_end = layout.id({0, first_buffer_layer, 0});
+    constexpr int second_type_begin = layout.id({1, 0, 0}), second_type_end = layout.id({1, first_buffer_layer, 0});
     return id < first_type_end || (id >= second_type_begin && id < second_type_end);
   }
   static constexpr std::size_t exit_at(std::int32_t id) noexcept {
-    constexpr int first = Layout::id({0, first_layer, 0}), second = Layout::id({1, first_layer, 0});
+    constexpr int first = layout.id({0, first_layer, 0}), second = layout.id({1, first_layer, 0});
     return static_cast<std::size_t>(id < second ? id - first : id - second + stream.commit * h);
   }
 
@@ -316,7 +319,7 @@ class LatticeWindow {
     for (int type = 0; type < 2; ++type)
       for (int layer = first_layer; layer < first_buffer_layer; ++layer)
         for (int position = 0; position < h; ++position) {
-          const int id = Layout::id({type, layer, position});
+          const int id = layout.id({type, layer, position});
           exits_[model][exit_at(id)] = walk_out(model, id);
         }
   }
@@ -326,7 +329,7 @@ class LatticeWindow {
     detail::MarkedDistance left = tables.boundary[id], flips = 0;
     if (left == static_cast<detail::MarkedDistance>(tables.no_limit)) return {};
     while (true) {
-      const int row = Layout::edge_row(Layout::site(id));
+      const int row = layout.edge_row(layout.site(id));
       if (tables.boundary_edge[row] == left) return {0, flips ^ (left & 1)};
       for (int e = 0; e < tables.degree[row]; ++e) {
         const detail::LatticeEdge& edge = tables.edges[row][e];
@@ -347,7 +350,7 @@ class LatticeWindow {
   detail::MarkedDistance cut(int model, const Crossing& crossing, Toggle&& toggle) noexcept {
     const auto& tables = matcher_.tables(model);
     const auto edges_at = [&](std::int32_t id) {
-      const int row = Layout::edge_row(Layout::site(id));
+      const int row = layout.edge_row(layout.site(id));
       return Span<const detail::LatticeEdge>(tables.edges[row], tables.degree[row]);
     };
     // Most crossings are a single edge.
@@ -386,8 +389,8 @@ class LatticeWindow {
   Exit exits_[2][static_cast<std::size_t>(2 * stream.commit) * h];
   // == Per window ==
   Crossing cut_[static_cast<std::size_t>(2 * stream.commit) * h];
-  std::int32_t reached_[Layout::n_ids];
-  std::int32_t visited_[Layout::n_detectors];
+  std::int32_t reached_[layout.n_ids()];
+  std::int32_t visited_[layout.n_detectors()];
 };
 
 }  // namespace spinel
