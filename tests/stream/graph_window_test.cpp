@@ -66,6 +66,11 @@ void compare(double p, int n_shots, std::uint64_t rounds, double correlated_gain
   const long of_correlated = mistakes_of<stream>(*correlated.decoder, noise, n_shots, rounds, by_graph);
   EXPECT_LT(static_cast<double>(of_correlated), correlated_gain * static_cast<double>(of_exact));
   EXPECT_EQ(correlated.decoder->last_answer().engine, Engine::correlated);
+  const GraphDecoder<stream, UnionFind> union_find(noise);
+  const long of_union_find = mistakes_of<stream>(*union_find.decoder, noise, n_shots, rounds, by_graph);
+  EXPECT_GE(of_union_find, of_exact);
+  EXPECT_LT(static_cast<double>(of_union_find), 1.3 * static_cast<double>(of_exact));
+  EXPECT_EQ(union_find.decoder->last_answer().engine, Engine::union_find);
 }
 
 TEST(GraphWindow, IsAsGoodAsTheLatticeWindow) {

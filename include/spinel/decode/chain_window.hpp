@@ -19,6 +19,7 @@ class ChainWindow {
  public:
   static constexpr MemoryExperiment model_experiment = Exact::model_experiment;
   using Layout = typename Exact::Layout;
+  static constexpr Layout layout = Exact::layout;
   static constexpr int first_layer = Exact::first_layer, last_layer = Exact::last_layer;
   static constexpr int first_buffer_layer = Exact::first_buffer_layer;
 
