@@ -24,5 +24,6 @@ void add_stream_command(CLI::App& app);
 void add_learn_command(CLI::App& app);
 void add_replay_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
+void add_pool_command(CLI::App& app);
 
 }  // namespace spinel::cli

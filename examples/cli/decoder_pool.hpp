@@ -125,7 +125,7 @@ class DecoderPool {
         worked |= take(*qubits_[q]);
       // On a processor of its own a thread never gets here; on a shared one it lets others run.
       idle = worked ? 0 : idle + 1;
-      if (idle > 1000) std::this_thread::yield();
+      if (idle > 16) std::this_thread::yield();
     }
   }
   bool take(Qubit& qubit) noexcept {

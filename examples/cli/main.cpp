@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   spinel::cli::add_learn_command(app);
   spinel::cli::add_replay_command(app);
   spinel::cli::add_doctor_command(app);
+  spinel::cli::add_pool_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

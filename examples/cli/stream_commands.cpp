@@ -24,7 +24,7 @@ struct StreamFlags {
   std::uint64_t total_rounds = 0, seed = 1;
   int shot_rounds = 0, cpu = -1;
   double cadence_us = 1, deadline_us = 0;
-  bool correlated = false;
+  bool correlated = false, fifo = false;
   std::string json, html, record;
 };
 
@@ -56,6 +56,12 @@ void stream_command(const StreamFlags& flags) {
     CPU_SET(static_cast<unsigned>(flags.cpu), &set);
     if (sched_setaffinity(0, sizeof set, &set) != 0) throw CommandError("--cpu " + std::to_string(flags.cpu) + ": cannot pin to this processor");
   }
+  if (flags.fifo) {
+    sched_param parameters{};
+    parameters.sched_priority = 50;
+    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
+      throw CommandError("--fifo: the system refuses real-time scheduling (see `spinel doctor`)");
+  }
   const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
   const bool built = flags.correlated                     ? run_stream_correlated(run)
                      : run.experiment.basis == Basis::X ? run_stream_x(run)
@@ -63,7 +69,12 @@ void stream_command(const StreamFlags& flags) {
   if (!built)
     throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, correlated at 5 and 7, got " +
                        std::to_string(named.distance));
-  const nlohmann::ordered_json report = stream_report(run, locked);
+  if (flags.fifo) {
+    sched_param normal{};
+    sched_setscheduler(0, SCHED_OTHER, &normal);
+  }
+  nlohmann::ordered_json report = stream_report(run, locked);
+  report["scheduler"] = flags.fifo ? "SCHED_FIFO" : "SCHED_OTHER";
   std::fputs(stream_table(report).c_str(), stdout);
   const auto write = [](const std::string& path, const std::string& text) {
     auto file = io::FileWriter::open(path);
@@ -95,6 +106,7 @@ void add_stream_command(CLI::App& app) {
   command->add_option("--deadline-us", flags->deadline_us,
                       "time from a window's last round to its answer: what is not matched by then goes to the boundary");
   command->add_option("--seed", flags->seed, "same seed, same shots")->capture_default_str();
+  command->add_flag("--fifo", flags->fifo, "real-time scheduling: nothing of normal priority runs on this processor meanwhile");
   command->add_option("--cpu", flags->cpu, "pin to this processor");
   command->add_option("--json", flags->json, "where the report goes as JSON ('-': standard output)");
   command->add_option("--html", flags->html, "where the report goes as a page with its histogram");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Windows over the matchers for any graph, against the lattice matcher's windows and, for the correlated one, against what it is for.
+#include <spinel/decode/chain_window.hpp>
 #include <spinel/decode/graph_window.hpp>
 
 #include <examples/cli/stream_source.hpp>
@@ -65,11 +66,77 @@ void compare(double p, int n_shots, std::uint64_t rounds, double correlated_gain
   const long of_correlated = mistakes_of<stream>(*correlated.decoder, noise, n_shots, rounds, by_graph);
   EXPECT_LT(static_cast<double>(of_correlated), correlated_gain * static_cast<double>(of_exact));
   EXPECT_EQ(correlated.decoder->last_answer().engine, Engine::correlated);
+  const GraphDecoder<stream, UnionFind> union_find(noise);
+  const long of_union_find = mistakes_of<stream>(*union_find.decoder, noise, n_shots, rounds, by_graph);
+  EXPECT_GE(of_union_find, of_exact);
+  EXPECT_LT(static_cast<double>(of_union_find), 1.3 * static_cast<double>(of_exact));
+  EXPECT_EQ(union_find.decoder->last_answer().engine, Engine::union_find);
 }
 
 TEST(GraphWindow, IsAsGoodAsTheLatticeWindow) {
   compare<StreamExperiment{3, 3, 3, Basis::Z, Orientation::O2}>(0.004, 3000, 20, 1.02);
   compare<StreamExperiment{5, 5, 5, Basis::X, Orientation::O1}>(0.004, 1200, 40, 0.85);
+}
+
+// == The chain, on a clock that only moves when it is read ==
+constexpr StreamExperiment d5{5, 5, 5};
+struct Chain {
+  using Decoder = StreamDecoder<d5, ChainWindow<d5>>;
+  std::vector<std::byte> memory;
+  std::unique_ptr<Decoder> decoder = std::make_unique<Decoder>();
+  explicit Chain(const CircuitNoise& noise) {
+    const auto model = io::experiment_model(Decoder::WindowType::model_experiment, noise);
+    const auto [edges, mechanisms] = cli::mechanism_edges_of(*model);
+    using Better = GraphWindow<d5, CorrelatedMatcher>;
+    memory.resize(Better::memory_bytes(edges, mechanisms));
+    EXPECT_EQ(decoder->window().better().set_up(edges, mechanisms, memory), Status::ok);
+    EXPECT_EQ(cli::set_up_window(decoder->window().exact(), noise), Status::ok);
+  }
+  /// Mistakes in 600 shots, and how often each engine answered.
+  template <class Until>
+  long mistakes(const CircuitNoise& noise, const Until& until, std::uint64_t (&by)[4]) {
+    cli::StreamSource<d5> source(noise, 17);
+    long wrong = 0;
+    for (auto& n : by) n = 0;
+    for (int shot = 0; shot < 600; ++shot) {
+      source.begin(60);
+      decoder->reset();
+      for (std::uint64_t t = 0; t < 60; ++t) decoder->push_round(t, source.next(), until());
+      wrong += decoder->finish(source.read_out(), until()).corrected();
+      for (std::size_t engine = 0; engine < 4; ++engine) by[engine] += decoder->counters().answers_by[engine];
+    }
+    return wrong;
+  }
+};
+TEST(ChainWindow, TakesTheBestEngineThatTimeAllowsAndSaysWhich) {
+  const CircuitNoise noise(uniform_depolarizing(0.004));
+  Chain chain(noise);
+  std::int64_t time = 0;
+  const auto clock = [&time] { return time += 10; };  // every look costs 10
+  std::uint64_t by[4];
+  const long unhurried = chain.mistakes(noise, [] { return NoDeadline{}; }, by);
+  EXPECT_EQ(by[static_cast<int>(Engine::correlated)], 600u * 11);
+  const long in_time = chain.mistakes(noise, [&] { return Deadline{clock, time + 1000000}; }, by);
+  EXPECT_EQ(in_time, unhurried);
+  EXPECT_EQ(by[static_cast<int>(Engine::correlated)], 600u * 11);
+  // An estimate of 70 an event: windows of many events are too much for 1000, which is plenty for the exact engine's looks.
+  const auto hurried = [&] {
+    chain.decoder->window().expect(70);  // or it would learn that the better engine takes next to no time on this clock
+    return Deadline{clock, time + 1000};
+  };
+  const long mixed = chain.mistakes(noise, hurried, by);
+  EXPECT_GT(by[static_cast<int>(Engine::correlated)], 600u);
+  EXPECT_GT(by[static_cast<int>(Engine::exact)], 600u);
+  chain.decoder->window().expect(1000000);
+  const long exact = chain.mistakes(noise, [&] { return Deadline{clock, time + 1000}; }, by);
+  EXPECT_GT(by[static_cast<int>(Engine::exact)], 6000u);
+  chain.decoder->window().expect(1000000);
+  const long local = chain.mistakes(noise, [&] { return Deadline{clock, time}; }, by);
+  EXPECT_EQ(by[static_cast<int>(Engine::correlated)], 0u);
+  EXPECT_GT(by[static_cast<int>(Engine::local)], 3000u);
+  EXPECT_LT(unhurried, exact);
+  EXPECT_LE(unhurried, mixed);
+  EXPECT_LT(exact, local);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
+#include <spinel/match/union_find.hpp>
 
 namespace spinel {
 
@@ -45,6 +46,19 @@ struct GraphEngine<CorrelatedMatcher> {
     return CorrelatedMatcher::create(n_detectors, 1, edges, mechanism_of, memory, options);
   }
   static ExactMatcher& edges_of(CorrelatedMatcher& matcher) noexcept { return matcher.exact(); }
+};
+/// Bounded work: for bursts of events. Where few events occur it is slower than the lattice matcher, and less accurate.
+template <>
+struct GraphEngine<UnionFind> {
+  static constexpr Engine engine = Engine::union_find;
+  static std::size_t memory_needed(std::size_t n_detectors, Span<const GraphEdge> edges, Span<const std::uint32_t>) noexcept {
+    return UnionFind::memory_needed(n_detectors, edges.size());
+  }
+  static Result<UnionFind> create(std::size_t n_detectors, Span<const GraphEdge> edges, Span<const std::uint32_t>,
+                                  Span<std::byte> memory) noexcept {
+    return UnionFind::create(n_detectors, 1, edges, memory);
+  }
+  static UnionFind& edges_of(UnionFind& matcher) noexcept { return matcher; }
 };
 
 /// As LatticeWindow, with memory from the caller that must outlive the window.
