@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel pool`: many logical qubits at once, each a stream of its own, on a fixed number of pinned threads.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>

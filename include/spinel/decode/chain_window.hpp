@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/core/span.hpp>
 #include <spinel/decode/graph_window.hpp>
 #include <spinel/decode/stream_window.hpp>
