@@ -148,6 +148,37 @@ TEST(Delta, DifferencesOfTwoBytesAreSplitExactly) {
   EXPECT_FALSE((rows.find<channels>(input, &background, 0, 1, 1, 2, 20)));  // more than allowed
 }
 
+TEST(RoundByRound, IsTheWholeVolumeAndComesHalfTheReceptiveFieldLater) {
+  const auto loaded = test::random_network(network, 5, 1.8);
+  const test::AlignedBytes blob{io::weights_blob(loaded)};
+  const auto weights = calibrated(*WeightsView<network>::from_bytes(blob.span()));
+  for (const int rounds : {1, 3, 4, 11, 60}) {
+    const Volume volume(5, rounds, 0.03, 21);
+    Runner<Forward<network, arch::native, 5, Precision::int8>> runner(weights, 5);
+    const auto expected = runner.logits(volume);
+    for (const bool known : {true, false}) {
+      std::vector<float> found, slice(volume.round_values);
+      int last = -1;
+      const auto take = [&](int t, const float* logits) {
+        EXPECT_EQ(t, ++last);
+        found.insert(found.end(), logits, logits + volume.round_values);
+      };
+      if (known) runner.engine.begin(rounds);
+      else runner.engine.begin();
+      for (int t = 0; t < rounds; ++t) {
+        runner.fill(volume.x, volume, t, slice.data());
+        runner.engine.push(slice.data(), take);
+        if (!known || t + 1 < rounds) {
+          EXPECT_EQ(last, t < 4 ? -1 : t - 4);  // four layers of kernel 3
+        }
+      }
+      if (known) runner.engine.push(slice.data(), take);  // one too many is ignored
+      else runner.engine.finish(take);
+      EXPECT_EQ(found, expected) << rounds << known;
+    }
+  }
+}
+
 TEST(Background, LeavesTheFloatNetworkNearDoublePrecision) {
   const auto loaded = test::random_network(network, 6);
   const test::AlignedBytes blob{io::weights_blob(loaded)};
