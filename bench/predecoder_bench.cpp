@@ -38,7 +38,7 @@ std::vector<std::vector<std::uint64_t>> sampled(const MemoryExperiment& experime
 template <int distance>
 void rows(const WeightsView<model_1>& view, int samples) {
   const MemoryExperiment experiment{.distance = distance, .rounds = distance};
-  for (const double p : {0.0005, 0.001, 0.002, 0.003, 0.006}) {
+  for (const double p : {0.0005, 0.001, 0.002, 0.004, 0.008}) {
     const auto shots = sampled(experiment, p);
     CalibratedWeights<model_1> weights{view, {}};
     {

@@ -134,20 +134,53 @@ TEST(Delta, DifferencesOfTwoBytesAreSplitExactly) {
   Arena arena{memory};
   detail::DeltaRows rows;
   rows.take_memory(arena, 16, channels);
-  ASSERT_TRUE((rows.find<channels>(input, &background, 0, 1, 1, 2, 16)));
+  ASSERT_TRUE((rows.find<channels>(input, &background, 0, 1, 1, 2, 1000)));
   EXPECT_EQ(rows.level_end[0], 3);  // site 2 is the background's
   std::vector<int> total(4 * channels);
-  for (int row = 0; row < rows.level_end[2]; ++row) {
-    const auto r = static_cast<std::size_t>(row);
+  for (int k = 0; k < rows.count(); ++k) {
+    const detail::DeltaRow& row = rows.rows[static_cast<std::size_t>(k)];
     int sum = 0;
-    for (std::size_t c = 0; c < channels; ++c) {
-      total[static_cast<std::size_t>(rows.place[r].h * 2 + rows.place[r].w) * channels + c] += rows.values[r * channels + c];
-      sum += rows.values[r * channels + c];
+    for (int c = 0; c < channels; ++c) {
+      const int value = rows.values[static_cast<std::size_t>(k * channels + c)];
+      total[static_cast<std::size_t>((row.h * 2 + row.w) * channels + c)] += value;
+      sum += value;
+      EXPECT_TRUE(value == 0 || c / 4 < row.extent);
     }
-    EXPECT_EQ(rows.sum[r], sum);
+    EXPECT_EQ(row.sum, sum);
   }
   for (std::size_t k = 0; k < x.size(); ++k) EXPECT_EQ(total[k], x[k] - base[k]) << k;
-  EXPECT_FALSE((rows.find<channels>(input, &background, 0, 1, 1, 2, 2)));  // more rows than allowed
+  EXPECT_FALSE((rows.find<channels>(input, &background, 0, 1, 1, 2, 20)));  // more than allowed
+}
+
+TEST(RoundByRound, IsTheWholeVolumeAndComesHalfTheReceptiveFieldLater) {
+  const auto loaded = test::random_network(network, 5, 1.8);
+  const test::AlignedBytes blob{io::weights_blob(loaded)};
+  const auto weights = calibrated(*WeightsView<network>::from_bytes(blob.span()));
+  for (const int rounds : {1, 3, 4, 11, 60}) {
+    const Volume volume(5, rounds, 0.03, 21);
+    Runner<Forward<network, arch::native, 5, Precision::int8>> runner(weights, 5);
+    const auto expected = runner.logits(volume);
+    for (const bool known : {true, false}) {
+      std::vector<float> found, slice(volume.round_values);
+      int last = -1;
+      const auto take = [&](int t, const float* logits) {
+        EXPECT_EQ(t, ++last);
+        found.insert(found.end(), logits, logits + volume.round_values);
+      };
+      if (known) runner.engine.begin(rounds);
+      else runner.engine.begin();
+      for (int t = 0; t < rounds; ++t) {
+        runner.fill(volume.x, volume, t, slice.data());
+        runner.engine.push(slice.data(), take);
+        if (!known || t + 1 < rounds) {
+          EXPECT_EQ(last, t < 4 ? -1 : t - 4);  // four layers of kernel 3
+        }
+      }
+      if (known) runner.engine.push(slice.data(), take);  // one too many is ignored
+      else runner.engine.finish(take);
+      EXPECT_EQ(found, expected) << rounds << known;
+    }
+  }
 }
 
 TEST(Background, LeavesTheFloatNetworkNearDoublePrecision) {

@@ -233,11 +233,10 @@ struct Tile {
   }
 };
 
-/// Weights [out][in][kt][kh][kw] to [block][kt][kh][kw][in / group][vectors * width][group], in the order in which the tiles read them.
-/// `convert(value, out, in)` makes a packed weight.
-template <class Weight, class Convert>
-SPINEL_COLD void pack_weights(const float* source, Weight* packed, int in_channels, int out_channels, int kernel, int block_channels, int group,
-                  Convert&& convert) noexcept {
+/// Weights, a function of (out, in, tap), to [block][kt][kh][kw][in / group][vectors * width][group], in the order in which the tiles
+/// read them.
+template <class Weight, class WeightOf>
+SPINEL_COLD void pack_weights(Weight* packed, int in_channels, int out_channels, int kernel, int block_channels, int group, WeightOf&& weight) noexcept {
   const int taps = kernel * kernel * kernel;
   for (int out = 0; out < out_channels; ++out)
     for (int in = 0; in < in_channels; ++in)
@@ -245,7 +244,7 @@ SPINEL_COLD void pack_weights(const float* source, Weight* packed, int in_channe
         const int block = out / block_channels;
         const std::ptrdiff_t at = (((static_cast<std::ptrdiff_t>(block) * taps + tap) * (in_channels / group) + in / group) * block_channels +
                                    out % block_channels) * group + in % group;
-        packed[at] = convert(source[(static_cast<std::ptrdiff_t>(out) * in_channels + in) * taps + tap], out, in);
+        packed[at] = weight(out, in, tap);
       }
 }
 
@@ -299,18 +298,16 @@ struct NarrowConv {
   static constexpr int sites = A::accumulators / vectors;
   static constexpr int block_channels = vectors * A::width;
 
-  /// Weights [filters][in][taps] to the packed blocks of the product; column = tap * filters + filter. `convert(value, column, in)`
-  /// makes a packed weight.
-  template <class Convert>
-  SPINEL_COLD static void pack(const float* source, typename E::weight* packed, Convert&& convert) noexcept {
+  /// Weights, a function of (filter, in, tap), to the packed blocks of the product; column = tap * filters + filter.
+  template <class WeightOf>
+  SPINEL_COLD static void pack(typename E::weight* packed, WeightOf&& weight) noexcept {
     for (int column = 0; column < columns; ++column)
       for (int in = 0; in < in_channels; ++in) {
         const int block = column / block_channels;
         const std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(block) * (in_channels / E::group) + in / E::group) * block_channels +
                                    column % block_channels) * E::group + in % E::group;
         const int tap = column / filters, filter = column % filters;
-        packed[at] = tap < taps ? convert(source[(static_cast<std::ptrdiff_t>(filter) * in_channels + in) * taps + tap], column, in)
-                                : typename E::weight{};
+        packed[at] = tap < taps ? weight(filter, in, tap) : typename E::weight{};
       }
   }
 
@@ -338,18 +335,33 @@ struct NarrowConv {
     for (int t = begin; t < end; ++t)
       for (int h = 0; h < distance; ++h)
         for (int w = 0; w < distance; ++w) {
+          // One partial sum a kernel row: independent additions overlap.
+          float sums[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(filters)] = {};
+          const int kt1 = spinel::min(kernel, rounds - t + reach), kh0 = spinel::max(0, reach - h), kh1 = spinel::min(kernel, distance - h + reach),
+                    kw0 = spinel::max(0, reach - w), kw1 = spinel::min(kernel, distance - w + reach);
+          const bool inside = kh0 == 0 && kh1 == kernel && kw0 == 0 && kw1 == kernel;
+          for (int kt = spinel::max(0, reach - t); kt < kt1; ++kt) {
+            const float* center = product + ((static_cast<std::ptrdiff_t>(t - begin + kt - reach) * distance + h - reach) * distance + w - reach) * columns +
+                                  kt * kernel * kernel * filters;
+            const auto add = [&](int kh, int kw) {
+              const float* column = center + (static_cast<std::ptrdiff_t>(kh) * distance + kw) * columns + (kh * kernel + kw) * filters;
+              for (int f = 0; f < filters; ++f) sums[kh][f] += column[f];
+            };
+            if (inside) {
+#pragma GCC unroll 5
+              for (int kh = 0; kh < kernel; ++kh)
+#pragma GCC unroll 5
+                for (int kw = 0; kw < kernel; ++kw) add(kh, kw);
+            } else {
+              for (int kh = kh0; kh < kh1; ++kh)
+                for (int kw = kw0; kw < kw1; ++kw) add(kh, kw);
+            }
+          }
           float sum[static_cast<std::size_t>(filters)];
-          for (int f = 0; f < filters; ++f) sum[f] = bias[f];
-          const int kt1 = spinel::min(kernel, rounds - t + reach), kh1 = spinel::min(kernel, distance - h + reach),
-                    kw1 = spinel::min(kernel, distance - w + reach);
-          for (int kt = spinel::max(0, reach - t); kt < kt1; ++kt)
-            for (int kh = spinel::max(0, reach - h); kh < kh1; ++kh)
-              for (int kw = spinel::max(0, reach - w); kw < kw1; ++kw) {
-                const std::ptrdiff_t site =
-                    (static_cast<std::ptrdiff_t>(t - begin + kt - reach) * distance + h + kh - reach) * distance + w + kw - reach;
-                const float* column = product + site * columns + ((kt * kernel + kh) * kernel + kw) * filters;
-                for (int f = 0; f < filters; ++f) sum[f] += column[f];
-              }
+          for (int f = 0; f < filters; ++f) {
+            sum[f] = bias[f];
+            for (int kh = 0; kh < kernel; ++kh) sum[f] += sums[kh][f];
+          }
           float* site_out = out + ((static_cast<std::ptrdiff_t>(t - begin) * distance + h) * distance + w) * filters;
           for (int f = 0; f < filters; ++f) site_out[f] = sum[f];
         }

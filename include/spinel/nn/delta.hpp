@@ -2,7 +2,8 @@
 // An int8 layer from the inputs that differ from the background: sums = background's sums + weights * (input - background). Integer
 // sums have no rounding, so the result is the dense layer's bit for bit, for work in proportion to the inputs touched.
 // A difference of two bytes takes nine bits: it is split into signed bytes ("levels"); weights become unsigned by adding 128,
-// which is taken back from each output as 128 times the sum of its differences.
+// which is taken back from each output as 128 times the sum of its differences. Channels are packed by how often they differ, and
+// rows sorted by their last channel that does, so that a tile stops where all its rows are at their end.
 #pragma once
 
 #include <cstddef>
@@ -17,75 +18,84 @@
 
 namespace spinel::detail {
 
-/// A site of the volume.
-struct DeltaSite {
+/// A row of differences: of one input site, or what the row before could not hold of it.
+struct DeltaRow {
   std::int32_t t = 0;
   std::int16_t h = 0, w = 0;
+  std::int32_t sum = 0;     ///< of its differences
+  std::int32_t extent = 0;  ///< groups of four channels up to the last that differs
 };
 
 /// The rows of differences of a stretch of rounds.
 struct DeltaRows {
   static constexpr int levels = 3;  // 255 = 127 + 127 + 1
   Span<std::int8_t> values;    // [row][channel], then one row of zeros
-  Span<DeltaSite> place;       // [row]
-  Span<std::int32_t> sum;      // [row]: of its differences
+  Span<DeltaRow> rows;
+  Span<std::int32_t> order;  // rows by level, then by extent
   int level_end[levels] = {};
-  int capacity = 0;
+
+  /// What a row costs beside its extent: reading and writing the sums.
+  static constexpr int row_cost = 3;
 
   template <class AnyArena>
-  constexpr void take_memory(AnyArena& arena, std::size_t rows, std::size_t channels) noexcept {
-    values = arena.template take<std::int8_t>((rows + 1) * channels);
-    place = arena.template take<DeltaSite>(rows);
-    sum = arena.template take<std::int32_t>(rows);
-    capacity = static_cast<int>(rows);
+  constexpr void take_memory(AnyArena& arena, std::size_t sites, std::size_t channels) noexcept {
+    values = arena.template take<std::int8_t>((sites + 1) * channels);
+    rows = arena.template take<DeltaRow>(sites);
+    order = arena.template take<std::int32_t>(sites);
   }
+  int count() const noexcept { return level_end[levels - 1]; }
 
-  /// Finds the sites of rounds [begin, end) whose input differs from the background's (all zeros if that is null). False where
-  /// there are more rows than `most`.
+  /// Finds where the input of rounds [begin, end) differs from the background's (all zeros if that is null). False where rows and
+  /// their extents cost more than `most`, or there are more rows than memory.
   template <int channels>
   SPINEL_NOINLINE bool find(const RoundBuffer<std::uint8_t>& input, const BackgroundRounds<std::uint8_t>* background, int begin, int end, int rounds,
-            int distance, int most) noexcept {
+                            int distance, std::int64_t most) noexcept {
     alignas(64) static constexpr std::uint8_t nothing[static_cast<std::size_t>(channels)] = {};
-    int n = 0;
-    if (most > capacity) most = capacity;
+    const auto capacity = static_cast<std::int32_t>(rows.size());
+    std::int32_t n = 0;
+    std::int64_t cost = 0;
+    bool more = false;
     for (int t = begin; t < end; ++t) {
       const std::uint8_t* x = input.at(t);
       const std::uint8_t* base = background == nullptr ? nothing : background->at(t, rounds);
       for (int h = 0; h < distance; ++h)
-        for (int w = 0; w < distance; ++w, x += channels) {
-          if (std::memcmp(x, base, static_cast<std::size_t>(channels)) != 0) {
-            if (n == most) return false;
-            place[static_cast<std::size_t>(n++)] = {t, static_cast<std::int16_t>(h), static_cast<std::int16_t>(w)};
-          }
-          if (background != nullptr) base += channels;
+        for (int w = 0; w < distance; ++w, x += channels, base += background == nullptr ? 0 : channels) {
+          if (std::memcmp(x, base, static_cast<std::size_t>(channels)) == 0) continue;
+          if (n == capacity) return false;
+          rows[static_cast<std::size_t>(n)] = {t, static_cast<std::int16_t>(h), static_cast<std::int16_t>(w), 0, 0};
+          more |= split<channels>(x, base, 0, n);
+          cost += row_cost + rows[static_cast<std::size_t>(n)].extent;
+          if (cost > most) return false;
+          ++n;
         }
     }
     level_end[0] = n;
     // What a level cannot hold goes to the next; a site has no more than one row in each.
-    for (int level = 0, first = 0; level < levels; ++level) {
-      const int last = level_end[level];
-      int next = last;
-      for (int row = first; row < last; ++row) {
-        const DeltaSite site = place[static_cast<std::size_t>(row)];
+    for (int level = 1, first = 0; level < levels; ++level) {
+      const std::int32_t last = n;
+      for (std::int32_t row = first; more && row < last; ++row) {
+        const DeltaRow site = rows[static_cast<std::size_t>(row)];
         const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(site.h * distance + site.w) * channels;
         const std::uint8_t* x = input.at(site.t) + at;
         const std::uint8_t* base = background == nullptr ? nothing : background->at(site.t, rounds) + at;
-        const bool more = split<channels>(x, base, level, values.data() + static_cast<std::ptrdiff_t>(row) * channels, sum[static_cast<std::size_t>(row)]);
-        if (!more) continue;
-        if (next == most || level + 1 == levels) return false;
-        place[static_cast<std::size_t>(next++)] = place[static_cast<std::size_t>(row)];
+        if (n == capacity) return false;
+        rows[static_cast<std::size_t>(n)] = {site.t, site.h, site.w, 0, 0};
+        split<channels>(x, base, level, n);
+        n += rows[static_cast<std::size_t>(n)].extent != 0 ? 1 : 0;
       }
       first = last;
-      if (level + 1 < levels) level_end[level + 1] = next;
+      level_end[level] = n;
     }
-    std::memset(values.data() + static_cast<std::ptrdiff_t>(level_end[levels - 1]) * channels, 0, static_cast<std::size_t>(channels));
+    std::memset(values.data() + static_cast<std::ptrdiff_t>(n) * channels, 0, static_cast<std::size_t>(channels));
+    sort<channels / 4>();
     return true;
   }
 
  private:
-  /// Part `level` of x - base; true if parts are left.
+  /// Writes part `level` of x - base as row `n`; true if parts are left.
   template <int channels>
-  static bool split(const std::uint8_t* x, const std::uint8_t* base, int level, std::int8_t* to, std::int32_t& total) noexcept {
+  bool split(const std::uint8_t* x, const std::uint8_t* base, int level, std::int32_t n) noexcept {
+    std::int8_t* to = values.data() + static_cast<std::ptrdiff_t>(n) * channels;
     std::int32_t all = 0;
     int left = 0;
     for (int c = 0; c < channels; ++c) {
@@ -96,9 +106,34 @@ struct DeltaRows {
       all += part;
       left |= difference - part;
     }
-    total = all;
+    std::int32_t extent = channels / 4;
+    for (std::int32_t group = 0; extent > 0; --extent) {
+      std::memcpy(&group, to + 4 * (extent - 1), 4);
+      if (group != 0) break;
+    }
+    rows[static_cast<std::size_t>(n)].sum = all;
+    rows[static_cast<std::size_t>(n)].extent = extent;
     return left != 0;
   }
+
+  /// Counting sort of every level by extent.
+  template <int depth>
+  void sort() noexcept {
+    for (int level = 0, first = 0; level < levels; first = level_end[level++]) {
+      std::int32_t begin[static_cast<std::size_t>(depth) + 2] = {};
+      for (int row = first; row < level_end[level]; ++row) ++begin[rows[static_cast<std::size_t>(row)].extent + 1];
+      begin[0] = first;
+      for (int k = 1; k <= depth + 1; ++k) begin[k] += begin[k - 1];
+      for (int row = first; row < level_end[level]; ++row) order[static_cast<std::size_t>(begin[rows[static_cast<std::size_t>(row)].extent]++)] = row;
+    }
+  }
+};
+
+/// A row that reaches into the slab in hand.
+struct DeltaReach {
+  std::int32_t row = 0;
+  std::int32_t center = 0;  ///< output site of the slab at the row's own place (it may lie outside)
+  std::uint32_t taps = 0;   ///< bit k: the output that sees the row through tap k lies in the slab
 };
 
 /// A row and the output that it adds to.
@@ -111,26 +146,35 @@ struct DeltaWork {
   Span<std::int32_t> sums;         // [output site of the slab, and one more][channel]
   Span<std::int32_t> corrections;  // [output site]: sum of the differences that were added
   Span<std::uint8_t> touched;      // [output site]
-  Span<DeltaPair> pairs;           // of one tap
+  Span<DeltaReach> reaching;
+  Span<DeltaPair> pairs;  // of one tap
 
   template <class AnyArena>
-  constexpr void take_memory(AnyArena& arena, std::size_t outputs, std::size_t rows, std::size_t channels) noexcept {
+  constexpr void take_memory(AnyArena& arena, std::size_t outputs, std::size_t sites, std::size_t channels) noexcept {
     sums = arena.template take<std::int32_t>((outputs + 1) * channels);
-    corrections = arena.template take<std::int32_t>(outputs + 1);
+    corrections = arena.template take<std::int32_t>(outputs);
     touched = arena.template take<std::uint8_t>(outputs);
-    pairs = arena.template take<DeltaPair>(rows + static_cast<std::size_t>(DeltaRows::levels) * 32 + 1);
+    reaching = arena.template take<DeltaReach>(sites);
+    pairs = arena.template take<DeltaPair>(sites + static_cast<std::size_t>(DeltaRows::levels) * 32 + 1);
   }
 };
 
-/// Output rounds that are worked on together: their sums fit the second-level cache.
-constexpr int delta_slab_rounds(int distance, int channels) noexcept {
-  const int rounds = (512 << 10) / (distance * distance * channels * 4);
-  return rounds < 1 ? 1 : rounds > 24 ? 24 : rounds;
+/// Output rounds whose sums fit the second-level cache, at least one.
+constexpr int delta_most_rounds(int distance, int channels) noexcept {
+  const int fitting = (640 << 10) / (distance * distance * channels * 4);
+  return fitting < 1 ? 1 : fitting > 24 ? 24 : fitting;
+}
+/// Of `rounds` output rounds, how many are worked on together: as equal slabs as can be.
+constexpr int delta_slab_rounds(int rounds, int distance, int channels) noexcept {
+  const int most = delta_most_rounds(distance, channels);
+  const int slabs = (rounds + most - 1) / most;
+  return (rounds + slabs - 1) / slabs;
 }
 
 template <Arch A, int in_channels, int out_channels, int kernel>
 struct DeltaConv {
   static constexpr int reach = kernel / 2, taps = kernel * kernel * kernel;
+  static_assert(taps <= 32, "a row's taps are bits of a word");
   static constexpr int vectors = out_channels / A::width % 2 == 0 ? 2 : 1;
   static constexpr int block_channels = vectors * A::width;
   static constexpr int sites = A::accumulators / vectors;
@@ -148,20 +192,38 @@ struct DeltaConv {
         }
   }
 
-  /// Sums of output rounds [begin, end), at most a slab, into work.sums, for the touched sites only: `start` gives the background's
-  /// sums of a round, or is null. Corrections are applied.
-  SPINEL_NOINLINE static void accumulate(const DeltaRows& rows, const std::uint8_t* packed, const BackgroundRounds<std::int32_t>* start, DeltaWork& work, int begin,
-                         int end, int rounds, int distance) noexcept {
+  /// Sums of output rounds [begin, end), at most a slab, into work.sums, for the touched sites only and without their corrections:
+  /// `start` gives the background's sums of a round, or is null.
+  SPINEL_NOINLINE static void accumulate(const DeltaRows& rows, const std::uint8_t* packed, const BackgroundRounds<std::int32_t>* start, DeltaWork& work,
+                                         int begin, int end, int rounds, int distance) noexcept {
     const int n_sites = distance * distance, outputs = (end - begin) * n_sites;
     std::memset(work.touched.data(), 0, static_cast<std::size_t>(outputs));
-    std::memset(work.corrections.data(), 0, sizeof(std::int32_t) * static_cast<std::size_t>(outputs + 1));
-    for (int row = 0; row < rows.level_end[0]; ++row) {
-      const DeltaSite site = rows.place[static_cast<std::size_t>(row)];
-      for (int t = site.t - reach < begin ? begin : site.t - reach; t < end && t <= site.t + reach; ++t)
-        for (int h = site.h < reach ? 0 : site.h - reach; h < distance && h <= site.h + reach; ++h)
-          for (int w = site.w < reach ? 0 : site.w - reach; w < distance && w <= site.w + reach; ++w)
-            work.touched[static_cast<std::size_t>((t - begin) * n_sites + h * distance + w)] = 1;
+    std::memset(work.corrections.data(), 0, sizeof(std::int32_t) * static_cast<std::size_t>(outputs));
+    int n = 0, level = 0, reaching_end[DeltaRows::levels] = {};
+    for (int k = 0; k < rows.count(); ++k) {
+      while (k == rows.level_end[level]) reaching_end[level++] = n;
+      const std::int32_t index = rows.order[static_cast<std::size_t>(k)];
+      const DeltaRow& row = rows.rows[static_cast<std::size_t>(index)];
+      std::uint32_t seen = 0;
+      for (int kt = 0; kt < kernel; ++kt) {
+        const int t = row.t - kt + reach;
+        if (t < begin || t >= end) continue;
+        for (int kh = 0; kh < kernel; ++kh) {
+          const int h = row.h - kh + reach;
+          if (h < 0 || h >= distance) continue;
+          for (int kw = 0; kw < kernel; ++kw) {
+            const int w = row.w - kw + reach;
+            if (w < 0 || w >= distance) continue;
+            const auto out = static_cast<std::size_t>((t - begin) * n_sites + h * distance + w);
+            work.touched[out] = 1;
+            work.corrections[out] += row.sum;
+            seen |= 1u << ((kt * kernel + kh) * kernel + kw);
+          }
+        }
+      }
+      if (seen != 0) work.reaching[static_cast<std::size_t>(n++)] = {index, ((row.t - begin) * distance + row.h) * distance + row.w, seen};
     }
+    while (level < DeltaRows::levels) reaching_end[level++] = n;
     for (int out = 0; out < outputs; ++out) {
       if (work.touched[static_cast<std::size_t>(out)] == 0) continue;
       std::int32_t* to = work.sums.data() + static_cast<std::ptrdiff_t>(out) * out_channels;
@@ -173,31 +235,28 @@ struct DeltaConv {
     }
     for (int tap = 0; tap < taps; ++tap) {
       const int dt = tap / (kernel * kernel) - reach, dh = tap / kernel % kernel - reach, dw = tap % kernel - reach;
-      int n = 0;
-      for (int level = 0, row = 0; level < DeltaRows::levels; ++level) {
-        for (; row < rows.level_end[level]; ++row) {
-          const DeltaSite site = rows.place[static_cast<std::size_t>(row)];
-          const int t = site.t - dt, h = site.h - dh, w = site.w - dw;
-          const bool inside = (t >= begin) & (t < end) & (h >= 0) & (h < distance) & (w >= 0) & (w < distance);
-          const std::int32_t out = inside ? ((t - begin) * distance + h) * distance + w : outputs;
-          work.pairs[static_cast<std::size_t>(n)] = {row, out};
-          n += inside ? 1 : 0;
-          work.corrections[static_cast<std::size_t>(out)] += rows.sum[static_cast<std::size_t>(row)];
+      const int shift = (dt * distance + dh) * distance + dw;
+      int n_pairs = 0;
+      for (int k = 0, of_level = 0; of_level < DeltaRows::levels; ++of_level) {
+        for (; k < reaching_end[of_level]; ++k) {
+          const DeltaReach& from = work.reaching[static_cast<std::size_t>(k)];
+          work.pairs[static_cast<std::size_t>(n_pairs)] = {from.row, from.center - shift};
+          n_pairs += static_cast<int>(from.taps >> tap & 1u);
         }
         // Rows of one site stand on different levels and must not meet in one tile, which would lose one of the two.
-        while (n % sites != 0) work.pairs[static_cast<std::size_t>(n++)] = {rows.level_end[DeltaRows::levels - 1], outputs};
+        while (n_pairs % sites != 0) work.pairs[static_cast<std::size_t>(n_pairs++)] = {rows.count(), outputs};
       }
-      for (int block = 0; block < out_channels / block_channels; ++block)
-        for (int pair = 0; pair < n; pair += sites)
-          tile(rows.values.data(), packed + (static_cast<std::ptrdiff_t>(block) * taps + tap) * depth * block_channels * 4,
-               work.pairs.data() + pair, work.sums.data() + block * block_channels);
+      for (int pair = 0; pair < n_pairs; pair += sites)
+        for (int block = 0; block < out_channels / block_channels; ++block)
+          tile(rows, packed + (static_cast<std::ptrdiff_t>(block) * taps + tap) * depth * block_channels * 4, work.pairs.data() + pair,
+               work.sums.data() + block * block_channels);
     }
   }
 
   /// Output rounds [begin, end) of a slab from its sums, and the background's outputs where nothing was touched.
   template <class Epilogue>
-  SPINEL_NOINLINE static void finish(const DeltaWork& work, const BackgroundRounds<std::uint8_t>& outputs, const Epilogue& epilogue, std::uint8_t* out, int begin, int end,
-                     int rounds, int distance) noexcept {
+  SPINEL_NOINLINE static void finish(const DeltaWork& work, const BackgroundRounds<std::uint8_t>& outputs, const Epilogue& epilogue, std::uint8_t* out,
+                                     int begin, int end, int rounds, int distance) noexcept {
     std::ptrdiff_t at = 0;
     for (int t = begin; t < end; ++t)
       for (int h = 0; h < distance; ++h) {
@@ -220,17 +279,20 @@ struct DeltaConv {
 
  private:
   /// sums[pair.out] += weights * values[pair.row] for `sites` pairs with different outputs.
-  static SPINEL_NOINLINE void tile(const std::int8_t* values, const std::uint8_t* w, const DeltaPair* pairs, std::int32_t* sums) noexcept {
+  static SPINEL_NOINLINE void tile(const DeltaRows& rows, const std::uint8_t* w, const DeltaPair* pairs, std::int32_t* sums) noexcept {
     typename A::i32 sum[static_cast<std::size_t>(sites)][static_cast<std::size_t>(vectors)];
     const std::int8_t* row[static_cast<std::size_t>(sites)];
+    std::int32_t extent = 0;
 #pragma GCC unroll 32
     for (int s = 0; s < sites; ++s) {
-      row[s] = values + static_cast<std::ptrdiff_t>(pairs[s].row) * in_channels;
+      row[s] = rows.values.data() + static_cast<std::ptrdiff_t>(pairs[s].row) * in_channels;
+      if (pairs[s].row < rows.count() && rows.rows[static_cast<std::size_t>(pairs[s].row)].extent > extent)
+        extent = rows.rows[static_cast<std::size_t>(pairs[s].row)].extent;
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) sum[s][v] = A::load_bytes(sums + static_cast<std::ptrdiff_t>(pairs[s].out) * out_channels + v * A::width);
     }
 #pragma GCC unroll 1
-    for (int k = 0; k < depth; ++k, w += block_channels * 4) {
+    for (int k = 0; k < extent; ++k, w += block_channels * 4) {
       typename A::i32 weights[static_cast<std::size_t>(vectors)];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) weights[v] = A::load_bytes(w + v * A::width * 4);

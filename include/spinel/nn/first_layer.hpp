@@ -61,11 +61,12 @@ struct FirstLayer {
   };
   static constexpr std::size_t work_terms(std::size_t distance) noexcept { return distance * static_cast<std::size_t>(taps * in_channels); }
 
-  /// Weights [out][in][tap] to [tap][in][out].
-  SPINEL_COLD static void pack(const float* source, float* packed) noexcept {
+  /// Weights, a function of (out, in, tap), to [tap][in][out].
+  template <class WeightOf>
+  SPINEL_COLD static void pack(WeightOf&& weight, float* packed) noexcept {
     for (int out = 0; out < out_channels; ++out)
       for (int in = 0; in < in_channels; ++in)
-        for (int tap = 0; tap < taps; ++tap) packed[(tap * in_channels + in) * out_channels + out] = source[(out * in_channels + in) * taps + tap];
+        for (int tap = 0; tap < taps; ++tap) packed[(tap * in_channels + in) * out_channels + out] = weight(out, in, tap);
   }
 
   /// Output rounds [begin, end) of `rounds`. `sums` and `outputs` are the background's, or null when the input is no difference.

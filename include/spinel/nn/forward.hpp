@@ -71,8 +71,8 @@ class Forward {
   static constexpr int pass_rounds = 24;  // a multiple of both Winograd tiles' edges
   static constexpr int input_channels = network.input_channels;
   static constexpr int output_channels = network.output_channels();
-  /// An int8 layer is computed from its differences to the background while they are fewer than this share of its input.
-  static constexpr float delta_share = 0.65f;
+  /// An int8 layer is computed from its differences to the background while they cost less than this share of all its input.
+  static constexpr float delta_share = 0.8f;
   using Weights = std::conditional_t<is_int8, CalibratedWeights<network>, WeightsView<network>>;
 
   /// Bytes that `set_up` needs for this distance, whatever the number of rounds.
@@ -102,13 +102,20 @@ class Forward {
     background_rounds_ = 0;
     Arena arena{memory};
     take_memory(arena);
-    for (std::size_t l = 0; l < layer_count; ++l) spinel::copy_n(view.bias[l], network.layers[l].filters, bias_[l].data());
-    First::pack(view.weight[0], first_weights_.data());
+    if constexpr (is_int8)
+      for (int layer = 0; layer < n_hidden; ++layer) weights.ranges.order_by_activity(layer, order_[static_cast<std::size_t>(layer)].data());
+    for (int layer = 0; layer < n_layers; ++layer)
+      for (int out = 0; out < network.layers[layer].filters; ++out)
+        bias_[static_cast<std::size_t>(layer)][static_cast<std::size_t>(out)] = view.bias[layer][place(layer, out)];
+    First::pack([&](int out, int in, int tap) { return weight(view, 0, out, in, tap); }, first_weights_.data());
     if constexpr (is_int8) set_up_scales(view, weights.ranges);
     for_each_hidden([&]<int layer>() {
       if constexpr (layer > 0) pack<layer>(view);
     });
-    Last::pack(view.weight[n_layers - 1], weights_[n_layers - 1].data(), [&](float w, int column, int in) { return converted(w, n_layers - 1, column, in); });
+    constexpr int l = n_layers - 1;
+    Last::pack(weights_[l].data(), [&](int filter, int in, int tap) {
+      return converted(weight(view, l, filter, in, tap), l, tap * output_channels + filter, in);
+    });
     return Status::ok;
   }
 
@@ -325,9 +332,10 @@ class Forward {
       const auto& in = buffers_[layer];
       constexpr int reach = network.layers[layer].kernel / 2;
       const int from = spinel::max(0, begin - reach), to = spinel::min(in.end, end + reach);
-      const auto most = static_cast<int>(delta_share * static_cast<float>((to - from) * distance() * distance()));
+      const auto most = static_cast<std::int64_t>(delta_share * static_cast<float>((to - from) * distance() * distance()) *
+                                                  static_cast<float>(network.in_channels(layer) / 4));
       if (!delta_rows_.template find<network.in_channels(layer)>(in, &output_background_[layer - 1], from, to, rounds, distance(), most)) return false;
-      const int slab = detail::delta_slab_rounds(distance(), widest_channels);
+      const int slab = detail::delta_slab_rounds(end - begin, distance(), widest_channels);
       const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
       for (int t = begin; t < end; t += slab) {
         const int last = spinel::min(end, t + slab);
@@ -345,11 +353,22 @@ class Forward {
   SPINEL_COLD void background_sums(const detail::RoundBuffer<Stored>& in, int t, int rounds, std::int32_t* to) noexcept {
     constexpr int reach = network.layers[layer].kernel / 2, channels = network.out_channels(layer);
     delta_rows_.template find<network.in_channels(layer)>(in, nullptr, spinel::max(0, t - reach), spinel::min(rounds, t + reach + 1), rounds, distance(),
-                                                          delta_rows_.capacity);
+                                                          std::int64_t{1} << 40);
     Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), nullptr, delta_work_, t, t + 1, rounds, distance());
     for (std::size_t site = 0; site < sites(); ++site)
       for (std::size_t c = 0; c < channels; ++c)
         to[site * channels + c] = delta_work_.touched[site] == 0 ? 0 : delta_work_.sums[site * channels + c] - 128 * delta_work_.corrections[site];
+  }
+
+  /// Where a packed channel of a layer's output lies in the weights: int8 layers are packed by activity.
+  int place(int layer, int channel) const noexcept {
+    if (!is_int8 || layer < 0 || layer >= n_hidden) return channel;
+    return order_[static_cast<std::size_t>(layer)][static_cast<std::size_t>(channel)];
+  }
+  /// A weight by packed channels.
+  float weight(const WeightsView<network>& view, int layer, int out, int in, int tap) const noexcept {
+    const int kernel = network.layers[layer].kernel;
+    return view.weight[layer][(static_cast<std::ptrdiff_t>(place(layer, out)) * network.in_channels(layer) + place(layer - 1, in)) * kernel * kernel * kernel + tap];
   }
 
   typename Element::weight converted(float weight, int layer, int column, int in) const noexcept {
@@ -370,15 +389,11 @@ class Forward {
       if constexpr (is_winograd<layer, decltype(d)::value>())
         WinogradOf<layer, decltype(d)::value>::pack(view.weight[layer], weights_[layer].data());
       else
-        detail::pack_weights(view.weight[layer], weights_[layer].data(), in_channels, out_channels, kernel,
-                             Hidden<layer, decltype(d)::value>::block_channels, Element::group,
-                             [&](float w, int out, int in) { return converted(w, layer, out, in); });
+        detail::pack_weights(weights_[layer].data(), in_channels, out_channels, kernel, Hidden<layer, decltype(d)::value>::block_channels, Element::group,
+                             [&](int out, int in, int tap) { return converted(weight(view, layer, out, in, tap), layer, out, in); });
     });
-    if constexpr (is_int8) {
-      constexpr std::ptrdiff_t taps = kernel * kernel * kernel;
-      Delta<layer>::pack(delta_weights_[layer].data(),
-                         [&](int out, int in, int tap) { return converted(view.weight[layer][(out * in_channels + in) * taps + tap], layer, out, in); });
-    }
+    if constexpr (is_int8)
+      Delta<layer>::pack(delta_weights_[layer].data(), [&](int out, int in, int tap) { return converted(weight(view, layer, out, in, tap), layer, out, in); });
   }
 
   /// int8: what the bytes of every layer stand for, and the first layer's weights on a grid that makes its sums exact.
@@ -386,18 +401,19 @@ class Forward {
   SPINEL_COLD void set_up_scales(const WeightsView<network>& view, const Ranges& ranges) noexcept {
     constexpr auto first_weights = static_cast<std::size_t>(network.weights(0)), first_out = static_cast<std::size_t>(network.out_channels(0));
     for (std::size_t out = 0; out < first_out; ++out) {
-      const float grid = detail::exact_grid(view.weight[0] + out * (first_weights / first_out), first_weights / first_out);
+      const auto from = static_cast<std::size_t>(place(0, static_cast<int>(out)));
+      const float grid = detail::exact_grid(view.weight[0] + from * (first_weights / first_out), first_weights / first_out);
       for (std::size_t k = out; k < first_weights; k += first_out) first_weights_[k] = spinel::nearbyint(first_weights_[k] / grid) * grid;
     }
     for (int layer = 0; layer < n_hidden; ++layer) {
       const auto l = static_cast<std::size_t>(layer);
-      detail::byte_scales(ranges.low[l], ranges.high[l], network.out_channels(layer), byte_scales_[l].data(), zeros_[l].data());
+      detail::byte_scales(ranges.low[l], ranges.high[l], order_[l].data(), network.out_channels(layer), byte_scales_[l].data(), zeros_[l].data());
       for (std::size_t c = 0; c < byte_scales_[l].size(); ++c) inverse_scales_[l][c] = 1.0f / byte_scales_[l][c];
     }
     for (int layer = 1; layer < n_layers; ++layer) {
       const auto l = static_cast<std::size_t>(layer);
-      detail::int8_scales({network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, layer == n_layers - 1}, view.weight[l],
-                          view.bias[l], byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
+      detail::int8_scales({network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, layer == n_layers - 1},
+                          [&](int out, int in, int tap) { return weight(view, layer, out, in, tap); }, bias_[l].data(), byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
     }
   }
 
@@ -453,6 +469,7 @@ class Forward {
       if (layer < background_layers) take_background(output_background_[l], reach + 1, sites() * out);
       if constexpr (is_int8) {
         if (layer < n_hidden) {
+          order_[l] = arena.template take<std::int32_t>(out);
           byte_scales_[l] = arena.template take<float>(out);
           inverse_scales_[l] = arena.template take<float>(out);
           zeros_[l] = arena.template take<float>(out);
@@ -467,8 +484,9 @@ class Forward {
     if (is_int8 && n_hidden > 1) {
       const std::size_t rows = static_cast<std::size_t>(pass_rounds + lag) * sites();
       constexpr auto widest = static_cast<std::size_t>(widest_channels);
+      const auto slab = static_cast<std::size_t>(detail::delta_most_rounds(distance(), widest_channels));
       delta_rows_.take_memory(arena, rows, widest);
-      delta_work_.take_memory(arena, static_cast<std::size_t>(detail::delta_slab_rounds(distance(), widest_channels)) * sites(), rows, widest);
+      delta_work_.take_memory(arena, slab * sites(), rows, widest);
     }
     work_ = arena.template take<float>(work);
     slice_ = arena.template take<float>(sites() * static_cast<std::size_t>(output_channels));
@@ -481,6 +499,7 @@ class Forward {
   std::array<Span<typename Element::weight>, layer_count> weights_{};
   std::array<Span<float>, layer_count> bias_{};
   std::array<Span<float>, layer_count> byte_scales_{}, inverse_scales_{}, zeros_{}, scales_{}, offsets_{};  // int8 only
+  std::array<Span<std::int32_t>, layer_count> order_{};                                                    // int8 only
   std::array<Span<std::uint8_t>, layer_count> delta_weights_{};                                            // int8 only
   // == Permanent: fixed by set_background ==
   int background_rounds_ = 0;

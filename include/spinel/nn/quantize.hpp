@@ -24,6 +24,9 @@ struct ActivationRanges {
   }();
   float low[Network::max_layers]{};
   float high[Network::max_layers][static_cast<std::size_t>(max_filters)]{};
+  double sites[Network::max_layers]{};
+  double total[Network::max_layers][static_cast<std::size_t>(max_filters)]{};    ///< sums of a channel's values
+  double squares[Network::max_layers][static_cast<std::size_t>(max_filters)]{};  ///< and of their squares
   std::int64_t observed = 0;  ///< values seen; int8 engines refuse ranges of nothing
 
   /// `values` [site][channel] of one layer, `count` of them.
@@ -33,8 +36,25 @@ struct ActivationRanges {
       for (std::size_t c = 0; c < filters; ++c) {
         low[layer] = spinel::min(low[layer], values[k + c]);
         high[layer][c] = spinel::max(high[layer][c], values[k + c]);
+        total[layer][c] += static_cast<double>(values[k + c]);
+        squares[layer][c] += static_cast<double>(values[k + c]) * static_cast<double>(values[k + c]);
       }
+    sites[layer] += static_cast<double>(count / filters);
     observed += static_cast<std::int64_t>(count);
+  }
+  /// Channels from the most to the least active: how much they vary, for their range. Decides where a channel lies, and no result.
+  void order_by_activity(int layer, std::int32_t* order) const noexcept {
+    const int filters = network.layers[layer].filters;
+    double activity[static_cast<std::size_t>(max_filters)];
+    const double n = spinel::max(1.0, sites[layer]);
+    for (int c = 0; c < filters; ++c) {
+      const double range = spinel::max(static_cast<double>(high[layer][c]), 1.0 / 16.0), mean = total[layer][c] / n;
+      // The scale of a channel's bytes grows with the fourth root of its range.
+      activity[c] = (squares[layer][c] / n - mean * mean) / spinel::sqrt(range);
+      int at = c;
+      for (; at > 0 && activity[order[at - 1]] < activity[c]; --at) order[at] = order[at - 1];
+      order[at] = c;
+    }
   }
   /// One range for all channels of a layer.
   void set(int layer, float lowest, float highest) noexcept {
@@ -53,13 +73,13 @@ struct CalibratedWeights {
 
 namespace detail {
 
-/// Bytes q[c] of a layer stand for (q - zero[c]) * scale[c]. A channel's scale lies between what its own range needs and what the
+/// Bytes q[c] of a layer (channel order[c] of the ranges) stand for (q - zero[c]) * scale[c]. A channel's scale lies between what its own range needs and what the
 /// layer's widest needs, a quarter of the way (geometrically): its own alone would leave the next layer's weights, which take the
 /// scales in and share 127 steps, too coarse. Square roots are exact, so every machine finds the same scales.
 /// Ranges are widened to sixteenths first: calibration in float32 differs in the last bits between machines.
-SPINEL_COLD inline void byte_scales(float low, const float* high, int channels, float* scale, float* zero) noexcept {
+SPINEL_COLD inline void byte_scales(float low, const float* high, const std::int32_t* order, int channels, float* scale, float* zero) noexcept {
   const float bottom = spinel::floor(low * 64.0f) / 64.0f;
-  const auto range = [&](int c) { return spinel::max(spinel::ceil(high[c] * 16.0f) / 16.0f - bottom, 1.0f / 16.0f); };
+  const auto range = [&](int c) { return spinel::max(spinel::ceil(high[order[c]] * 16.0f) / 16.0f - bottom, 1.0f / 16.0f); };
   float widest = 0;
   for (int c = 0; c < channels; ++c) widest = spinel::max(widest, range(c));
   for (int c = 0; c < channels; ++c) {
@@ -89,23 +109,23 @@ struct Int8LayerShape {
   int in_channels, out_channels, kernel;
   bool is_last;
 };
-/// `weights` [out][in][tap] and `bias` [out]; input bytes with `in_scale`, `in_zero` [in]. Writes `weight_scale` and `scale`
+/// `weight(out, in, tap)` and `bias` [out]; input bytes with `in_scale`, `in_zero` [in]. Writes `weight_scale` and `scale`
 /// [column] and `offset` [edges][out] or [column].
-SPINEL_COLD inline void int8_scales(const Int8LayerShape& shape, const float* weights, const float* bias, const float* in_scale, const float* in_zero,
+template <class WeightOf>
+SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, const float* bias, const float* in_scale, const float* in_zero,
                         float* weight_scale_out, float* offset) noexcept {
   const int kernel = shape.kernel, taps = kernel * kernel * kernel;
   for (int o = 0; o < shape.out_channels; ++o) {
-    const float* of_channel = weights + static_cast<std::ptrdiff_t>(o) * shape.in_channels * taps;
     const auto largest = [&](int first_tap, int last_tap) {
       float found = 0.0f;
       for (int i = 0; i < shape.in_channels; ++i)
-        for (int tap = first_tap; tap < last_tap; ++tap) found = spinel::max(found, spinel::fabs(of_channel[i * taps + tap] * in_scale[i]));
+        for (int tap = first_tap; tap < last_tap; ++tap) found = spinel::max(found, spinel::fabs(weight(o, i, tap) * in_scale[i]));
       return found > 0.0f ? found / 127.0f : 1.0f;
     };
     const auto zero_share = [&](int tap, float scale) {
       std::int64_t sum = 0;
       for (int i = 0; i < shape.in_channels; ++i)
-        sum += static_cast<std::int64_t>(in_zero[i]) * quantized_weight(of_channel[i * taps + tap] * in_scale[i], scale);
+        sum += static_cast<std::int64_t>(in_zero[i]) * quantized_weight(weight(o, i, tap) * in_scale[i], scale);
       return sum;
     };
     if (shape.is_last) {
