@@ -92,14 +92,13 @@ struct Decoding {
 void choose_engine(const DecodeFlags& flags, Decoding& run) {
   run.is_correlated = flags.enable_correlations;
   std::string about = "asked for by --engine";
-  if (flags.engine != "general" && run.is_correlated) {
-    about = "the lattice engine does not match twice";
-  } else if (flags.engine != "general") {
+  if (flags.engine != "general") {
     const auto edges = value_of(io::graph_edges(run.model), flags.dem + ": ");
-    run.lattice = find_lattice_engine(edges.edges, run.model.n_detectors, run.model.n_observables, about);
+    run.lattice = find_lattice_engine(edges.edges, edges.mechanism_of, run.model.n_detectors, run.model.n_observables,
+                                      run.is_correlated, about);
   }
   if (!run.lattice && flags.engine == "lattice") throw CommandError("--engine lattice: " + flags.dem + ": " + about);
-  run.engine = (run.lattice ? "engine: lattice (" : "engine: general (") + about + ")\n";
+  run.engine = std::string("engine: ") + (run.lattice ? "lattice" : "general") + (run.is_correlated ? ", correlated (" : " (") + about + ")\n";
   std::fputs(run.engine.c_str(), stderr);
   if (run.lattice) return;
   if (run.is_correlated) run.correlated = value_of(io::make_correlated_matcher(run.model), flags.dem + ": ");
