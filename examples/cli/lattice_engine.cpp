@@ -29,15 +29,21 @@ bool looks_right(const LatticeTrial& trial, std::vector<LatticeSite>& sites) {
   return true;
 }
 
-std::unique_ptr<LatticeEngine> engine_for(const LatticeTrial& trial, Status& status) {
+std::unique_ptr<LatticeEngine> engine_for(const LatticeTrial& trial, bool correlated, Status& status) {
   const int d = trial.experiment.distance;
+  if (correlated)
+    return (d <= 9    ? correlated_engine_3_9
+            : d <= 15 ? correlated_engine_11_15
+            : d <= 21 ? correlated_engine_17_21
+                      : correlated_engine_23_31)(trial, status);
   return (d <= 9 ? lattice_engine_3_9 : d <= 15 ? lattice_engine_11_15 : d <= 21 ? lattice_engine_17_21 : lattice_engine_23_31)(trial, status);
 }
 
 }  // namespace
 
-std::unique_ptr<LatticeEngine> find_lattice_engine(std::span<const GraphEdge> edges, std::size_t n_detectors,
-                                                   std::size_t n_observables, std::string& text) {
+std::unique_ptr<LatticeEngine> find_lattice_engine(std::span<const GraphEdge> edges, std::span<const std::uint32_t> mechanism_of,
+                                                   std::size_t n_detectors, std::size_t n_observables, bool correlated,
+                                                   std::string& text) {
   if (n_observables > 1) {
     text = "the model has " + std::to_string(n_observables) + " observables, a memory experiment has 1";
     return nullptr;
@@ -51,13 +57,13 @@ std::unique_ptr<LatticeEngine> find_lattice_engine(std::span<const GraphEdge> ed
     number_fits = true;
     for (const DetectorNumbering numbering : {DetectorNumbering::stim, DetectorNumbering::own})
       for (const Basis basis : {Basis::X, Basis::Z}) {
-        LatticeTrial trial{edges, {}, numbering};
+        LatticeTrial trial{edges, mechanism_of, {}, numbering};
         trial.experiment.distance = d;
         trial.experiment.rounds = static_cast<int>(n_detectors / a_round);
         trial.experiment.basis = basis;
         if (!looks_right(trial, sites)) continue;
         Status status = Status::ok;
-        if (auto engine = engine_for(trial, status)) {
+        if (auto engine = engine_for(trial, correlated, status)) {
           text = name_of(trial);
           return engine;
         }

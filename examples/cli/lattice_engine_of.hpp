@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <spinel/match/lattice_correlated.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 
 #include "lattice_engine.hpp"
@@ -32,6 +33,30 @@ class LatticeEngineOf final : public LatticeEngine {
   Engine engine_;
 };
 
+/// The index type is the one for any number of rounds.
+template <int distance>
+class CorrelatedEngineOf final : public LatticeEngine {
+  using Engine = AnyRoundsCorrelatedLatticeMatcher<distance, std::int32_t>;
+  static constexpr LatticeCapacity capacity = LatticeCapacity::any(distance);
+
+ public:
+  Status set_up(const LatticeTrial& trial) {
+    const int rounds = trial.experiment.rounds;
+    const std::size_t n = Engine::memory_bytes(rounds, capacity);
+    const std::size_t n_scratch = Engine::scratch_bytes(rounds, capacity, trial.mechanism_of);
+    memory_.reset(new std::byte[n]);
+    const std::unique_ptr<std::byte[]> scratch(new std::byte[n_scratch]);
+    return engine_.set_up(trial.experiment, trial.edges, trial.mechanism_of, {memory_.get(), n}, {scratch.get(), n_scratch},
+                          trial.numbering, capacity);
+  }
+  MatchResult decode(const std::uint8_t* events) override { return engine_.decode(events); }
+  double nats_per_unit() const override { return engine_.nats_per_unit(); }
+
+ private:
+  std::unique_ptr<std::byte[]> memory_;
+  Engine engine_;
+};
+
 template <class Engine>
 std::unique_ptr<LatticeEngine> made(const LatticeTrial& trial, Status& status) {
   auto engine = std::make_unique<Engine>();
@@ -49,6 +74,17 @@ std::unique_ptr<LatticeEngine> engine_among(const LatticeTrial& trial, Status& s
   const auto make = [&]<int d>() {
     if (rounds <= LatticeLayout<d>::template max_rounds_of<std::int16_t>()) engine = made<LatticeEngineOf<d, std::int16_t>>(trial, status);
     else if (rounds <= LatticeLayout<d>::max_rounds) engine = made<LatticeEngineOf<d, std::int32_t>>(trial, status);
+  };
+  ((distances == trial.experiment.distance ? make.template operator()<distances>() : void()), ...);
+  return engine;
+}
+
+template <int... distances>
+std::unique_ptr<LatticeEngine> correlated_among(const LatticeTrial& trial, Status& status) {
+  std::unique_ptr<LatticeEngine> engine;
+  status = Status::bad_argument;
+  const auto make = [&]<int d>() {
+    if (trial.experiment.rounds <= LatticeLayout<d>::max_rounds) engine = made<CorrelatedEngineOf<d>>(trial, status);
   };
   ((distances == trial.experiment.distance ? make.template operator()<distances>() : void()), ...);
   return engine;

@@ -80,7 +80,7 @@ class Engine {
     } else {
       take_exact(choice, take, model);
     }
-    about_ = "engine: " + name + " (" + why + ")\n";
+    about_ = "engine: " + name + (choice.enable_correlations ? ", correlated (" : " (") + why + ")\n";
     std::fputs(about_.c_str(), stderr);
   }
 
@@ -125,13 +125,9 @@ class Engine {
     else take(io::make_matcher(model));
   }
   bool find_lattice(const io::DetectorErrorModel& model, const EngineChoice& choice, const std::string& where, std::string& why) {
-    if (choice.enable_correlations) {
-      why = "the lattice engine does not match twice";
-      return false;
-    }
     const auto edges = io::graph_edges(model);
     if (!edges) throw CommandError(where + edges.error());
-    lattice_ = find_lattice_engine(edges->edges, model.n_detectors, model.n_observables, why);
+    lattice_ = find_lattice_engine(edges->edges, edges->mechanism_of, model.n_detectors, model.n_observables, choice.enable_correlations, why);
     return lattice_ != nullptr;
   }
 

@@ -97,10 +97,10 @@ def models(program, random):
     ).detector_error_model(decompose_errors=True), False
 
 
-def run(program, folder, engine, n_shots):
+def run(program, folder, engine, *flags):
     done = subprocess.run(
         [program, "predict", "--dem", folder / "model.dem", "--in", folder / "events.b8", "--out", folder / "predictions",
-         "--weights_out", folder / "weights", "--engine", engine], capture_output=True, text=True)
+         "--weights_out", folder / "weights", "--engine", engine, *flags], capture_output=True, text=True)
     if done.returncode != 0:
         return None, done.stderr
     return (folder / "weights").read_text().split(), done.stderr
@@ -110,9 +110,9 @@ def check(program, label, model, expected, n_shots, seed, folder):
     events, _, _ = model.compile_sampler(seed=seed).sample(n_shots, bit_packed=True)
     (folder / "model.dem").write_text(str(model))
     (folder / "events.b8").write_bytes(events.tobytes())
-    auto, said = run(program, folder, "auto", n_shots)
-    general, _ = run(program, folder, "general", n_shots)
-    forced, refused = run(program, folder, "lattice", n_shots)
+    auto, said = run(program, folder, "auto")
+    general, _ = run(program, folder, "general")
+    forced, refused = run(program, folder, "lattice")
     recognized = said.startswith("engine: lattice (")
     failures = []
     if not recognized and not said.startswith("engine: general ("):
@@ -132,6 +132,27 @@ def check(program, label, model, expected, n_shots, seed, folder):
     return len(failures), recognized
 
 
+def check_correlated(program, distance, rounds, p, n_shots, seed, folder):
+    """Predictions of the two-pass engines: they may part where the first pass has several optimal matchings."""
+    model = stim_model(distance, rounds, "zx"[seed % 2], **{flag: p for flag in FLAGS})
+    events, flips, _ = model.compile_sampler(seed=seed).sample(n_shots, bit_packed=True)
+    (folder / "model.dem").write_text(str(model))
+    (folder / "events.b8").write_bytes(events.tobytes())
+    predicted = {}
+    for engine in ("auto", "general"):
+        weights, said = run(program, folder, engine, "--enable_correlations")
+        if weights is None or not said.startswith(f"engine: {'lattice' if engine == 'auto' else engine}, correlated ("):
+            print(f"FAILED: correlated d={distance}: said {said!r}")
+            return 1
+        predicted[engine] = np.loadtxt(folder / "predictions", dtype=np.uint8, ndmin=1)
+    peer = pymatching.Matching.from_detector_error_model(model, enable_correlations=True)
+    predicted["PyMatching"] = peer.decode_batch(events, bit_packed_shots=True, enable_correlations=True)[:, 0]
+    wrong = {name: int((one != (flips[:, 0] & 1)).sum()) for name, one in predicted.items()}
+    differing = {name: int((one != predicted["auto"]).sum()) for name, one in predicted.items()}
+    print(f"correlated d={distance} rounds={rounds}: {n_shots} shots, mistakes {wrong}, other predictions {differing}", flush=True)
+    return sum(n > 3 + 0.004 * n_shots for n in differing.values())
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program", nargs="?", default=os.environ.get("SPINEL_PROGRAM"))
@@ -148,6 +169,9 @@ def main():
                                        pathlib.Path(name))
             failures += failed
             n_recognized += recognized
+        for distance, rounds, p in ((3, 5, 0.006), (5, 5, 0.006), (7, 9, 0.003)):
+            failures += check_correlated(arguments.program, distance, rounds, p, 5 * arguments.shots, arguments.seed,
+                                         pathlib.Path(name))
     print(f"{n_recognized} models recognized, {failures} failures")
     return 1 if failures else 0
 

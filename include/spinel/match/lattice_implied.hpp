@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <spinel/core/bits.hpp>
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
