@@ -75,7 +75,7 @@ struct Facts {
   double lines = missing;              ///< model-free count of spectral lines
   double window_periods = missing;     ///< periods within one window of a sweep taken in windows
   double detuning = missing, r_squared = missing, kurtosis = missing;
-  bool constant = false, calibrated = false, f02_half = false, inverted = false;
+  bool constant = false, calibrated = false, population = false, f02_half = false, inverted = false;
   const char* input_error = nullptr;
 };
 
