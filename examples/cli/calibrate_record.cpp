@@ -6,6 +6,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <utility>
+#include <string_view>
+#include <span>
 #include <spinel/calib/guardrail.hpp>
 #include <spinel/core/sha256.hpp>
 

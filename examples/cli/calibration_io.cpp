@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <utility>
+#include <string_view>
 
 namespace spinel::cli {
 

@@ -3,8 +3,10 @@
 // the count of heap allocations on the decide path.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
+#include <span>
 #include <spinel/calib/engine.hpp>
 #include <vector>
 

@@ -3,18 +3,23 @@
 // drive frequency, Rydberg spectroscopy with a pulse of fixed length (Rabi line shape). Source: Rabi, Phys. Rev. 51, 652 (1937).
 #pragma once
 
+#include <initializer_list>
+
 #include <spinel/calib/oscillation.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 /// c0 (r^2 / (r^2 + d^2)) sin^2(pi sqrt(r^2 + d^2) t) + c1 with d = x - f; theta = (f, r, t).
 struct RabiLine {
   static constexpr int n_theta = 3, n_fixed = 0, n_linear = 2;
-  void fill(std::span<const double> x, const double* theta, double* const* columns) const noexcept {
+  void fill(Span<const double> x, const double* theta, double* const* columns) const noexcept {
     const double r2 = theta[1] * theta[1];
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double rate2 = r2 + (x[i] - theta[0]) * (x[i] - theta[0]);
-      const double s = std::sin(std::numbers::pi * std::sqrt(rate2) * theta[2]);
+      const double s = spinel::sin(spinel::pi * spinel::sqrt(rate2) * theta[2]);
       columns[0][i] = rate2 > 0 ? r2 / rate2 * s * s : 0.0;
       columns[1][i] = 1.0;
     }
@@ -23,7 +28,7 @@ struct RabiLine {
 
 namespace detail {
 /// Column whose name begins with `stem` and is not a standard error; -1: none.
-inline int value_column(std::span<const Column> columns, std::string_view stem) noexcept {
+inline int value_column(Span<const Column> columns, std::string_view stem) noexcept {
   for (std::size_t k = 1; k < columns.size(); ++k)
     if (starts_with(columns[k].name, stem) && columns[k].name.find("stderr") == std::string_view::npos) return static_cast<int>(k);
   return -1;
@@ -45,20 +50,20 @@ inline void analyze_cz_benchmarking(const Request& request, Decision& decision, 
     std::size_t count = 2;
     if (const auto next = static_cast<std::size_t>(columns[k]) + 1; next < request.columns.size() && request.columns[next].name.find("stderr") != std::string_view::npos) pair[count++] = request.columns[next];
     Request part = request;
-    part.columns = std::span<const Column>{pair, count};
+    part.columns = Span<const Column>{pair, count};
     const auto signal = read_signal(part, 0, 1, Reduction::magnitude, workspace);
     if (!measure(signal, decision, workspace, 3) || facts.constant) return;
-    const double reach = std::max(std::fabs(signal.x[0]), std::fabs(signal.x.back()));
+    const double reach = spinel::max(spinel::fabs(signal.x[0]), spinel::fabs(signal.x.back()));
     const auto data = normalize(signal.x, signal.y, signal.weight, 0.0, reach, false, workspace);
     if (workspace.overflowed()) return;
     const auto rates = detail::log_grid(1e-3, 12.0 * facts.n_distinct, 48, workspace);
     const Bounds bounds[3] = {{0.0, 40.0 * facts.n_distinct}, {0, 0}, {0, 0}};
     const Fit fit = fit_curve(ExponentialFixedOffset{0.0}, data.data(), rates, {}, bounds, workspace);
-    value[k] = std::exp(-fit.theta[0] / reach);
+    value[k] = spinel::exp(-fit.theta[0] / reach);
     const double error = value[k] * fit.theta_stderr[0] / reach;
     decision.add(names[k], value[k], error, "1");
-    if (k == 0) facts.relative_stderr = error / std::max(1 - 0.9 * value[k], 1e-3);
-    if (!data.weight.empty()) decision.redchi = fit.rss / std::max(1.0, facts.n - 2);
+    if (k == 0) facts.relative_stderr = error / spinel::max(1 - 0.9 * value[k], 1e-3);
+    if (!data.weight.empty()) decision.redchi = fit.rss / spinel::max(1.0, facts.n - 2);
   }
   facts.contrast = value[0];
   facts.error = 1 - value[1];
@@ -79,13 +84,13 @@ inline void analyze_fringes(const Request& request, Decision& decision, Workspac
   if (workspace.overflowed()) return;
   const Tone tone = fit_tone(data, 0.5 * (facts.n_distinct - 1), false, false, workspace);
   detail::oscillation_facts(tone, data, decision, workspace);
-  const double half = 0.5 / tone.f, turns = -tone.phase / std::numbers::pi;
-  double nearest = (turns - std::round(turns)) * half;
+  const double half = 0.5 / tone.f, turns = -tone.phase / spinel::pi;
+  double nearest = (turns - spinel::round(turns)) * half;
   // Extrema lie at (turns + k) half; with k such that the one nearest to zero is taken.
-  if (std::fabs(nearest) > 0.5 * half) nearest -= std::copysign(half, nearest);
-  const double error = half / std::numbers::pi * tone.fit.linear_stderr[1] / std::max(std::hypot(tone.fit.linear[0], tone.fit.linear[1]), 1e-12);
+  if (spinel::fabs(nearest) > 0.5 * half) nearest -= spinel::copysign(half, nearest);
+  const double error = half / spinel::pi * tone.fit.linear_stderr[1] / spinel::max(spinel::hypot(tone.fit.linear[0], tone.fit.linear[1]), 1e-12);
   double low = signal.y[0];
-  for (const double y : signal.y) low = std::min(low, y);
+  for (const double y : signal.y) low = spinel::min(low, y);
   facts.detuning = nearest;
   facts.relative_stderr = error / (2 * half);
   decision.model = "A cos(2 pi (f - f0) T) + B over the drive frequency";
@@ -122,14 +127,14 @@ inline void analyze_rabi_line(const Request& request, Decision& decision, Worksp
     }
   }
   const double centroid = sum > 0 ? moment / sum : 0.0;
-  const auto places = detail::linear_grid(std::max(-0.5, centroid - 0.12), std::min(0.5, centroid + 0.12), 5, workspace);
+  const auto places = detail::linear_grid(spinel::max(-0.5, centroid - 0.12), spinel::min(0.5, centroid + 0.12), 5, workspace);
   const Bounds bounds[3] = {{-0.6, 0.6}, {0.01, 2.0}, {0.05, 400.0}};
   Fitter<RabiLine> fitter{RabiLine{}, data.data(), workspace};
   if (!fitter.ready()) return;
   Fit best;
   for (const double rabi : {0.035, 0.05, 0.07, 0.09, 0.12, 0.16, 0.21, 0.28, 0.38}) {
     const double rates[1] = {rabi};
-    double start[3], linear[6], chosen[3]{}, lowest = std::numeric_limits<double>::infinity();
+    double start[3], linear[6], chosen[3]{}, lowest = spinel::infinity;
     for (const double area : {0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5}) {
       fitter.search(places, rates, area / rabi, start);
       const double rss = fitter.project(start, linear);
@@ -141,14 +146,14 @@ inline void analyze_rabi_line(const Request& request, Decision& decision, Worksp
     const Fit fit = fitter.refine(chosen, bounds, 25);
     if (fit.rss < best.rss) best = fit;
   }
-  const double sigma = std::sqrt(best.rss / std::max(1.0, facts.n - 5)) * (data.weight.empty() ? 1.0 : 0.0);
+  const double sigma = spinel::sqrt(best.rss / spinel::max(1.0, facts.n - 5)) * (data.weight.empty() ? 1.0 : 0.0);
   facts.dbic = constant_bic(data.data()) - best.bic();
-  const double s = std::sin(std::numbers::pi * best.theta[1] * best.theta[2]);
-  facts.contrast = std::fabs(best.linear[0]) * s * s * data.y_scale;
-  facts.snr = sigma > 0 ? facts.contrast / data.y_scale / sigma : facts.contrast / std::max(facts.noise, 1e-12);
+  const double s = spinel::sin(spinel::pi * best.theta[1] * best.theta[2]);
+  facts.contrast = spinel::fabs(best.linear[0]) * s * s * data.y_scale;
+  facts.snr = sigma > 0 ? facts.contrast / data.y_scale / sigma : facts.contrast / spinel::max(facts.noise, 1e-12);
   facts.center = best.theta[0] + 0.5;
-  facts.relative_stderr = best.theta_stderr[0] / std::max(best.theta[1], 1e-9);
-  if (!data.weight.empty()) decision.redchi = best.rss / std::max(1.0, facts.n - 5);
+  facts.relative_stderr = best.theta_stderr[0] / spinel::max(best.theta[1], 1e-9);
+  if (!data.weight.empty()) decision.redchi = best.rss / spinel::max(1.0, facts.n - 5);
   const double f0 = best.theta[0] * facts.span + middle, rabi = best.theta[1] * facts.span, t = best.theta[2] / facts.span;
   decision.model = "Rabi line: A r^2/(r^2 + d^2) sin^2(pi sqrt(r^2 + d^2) t) + B";
   decision.constraints.push_back("contrast: depth of the line at its center");

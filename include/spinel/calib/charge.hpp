@@ -3,20 +3,30 @@
 // of charge fringes row by row, whose sudden changes are charge jumps.
 #pragma once
 
+#include <initializer_list>
+
 #include <spinel/calib/oscillation.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 /// c0 / (1 + exp((x - m) / w)) + c1; theta = (m, w).
 struct Logistic {
   static constexpr int n_theta = 2, n_fixed = 0, n_linear = 2;
-  void fill(std::span<const double> x, const double* theta, double* const* columns) const noexcept {
+  void fill(Span<const double> x, const double* theta, double* const* columns) const noexcept {
     for (std::size_t i = 0; i < x.size(); ++i) {
-      columns[0][i] = 1.0 / (1.0 + std::exp(std::min(60.0, (x[i] - theta[0]) / theta[1])));
+      columns[0][i] = 1.0 / (1.0 + spinel::exp(spinel::min(60.0, (x[i] - theta[0]) / theta[1])));
       columns[1][i] = 1.0;
     }
   }
 };
+
+namespace detail {
+/// The same angle within half a turn of zero.
+inline double wrap_turn(double angle) noexcept { return angle - two_pi * spinel::round(angle / two_pi); }
+}  // namespace detail
 
 /// Pinch-off: the rows are taken in the order of the sweep, from open to closed.
 inline void analyze_pinchoff(const Request& request, Decision& decision, Workspace& workspace) noexcept {
@@ -31,7 +41,7 @@ inline void analyze_pinchoff(const Request& request, Decision& decision, Workspa
   if (workspace.overflowed()) return;
   std::size_t n = 0;
   for (std::size_t k = 0; k < rows; ++k)
-    if (std::isfinite(values[k])) {
+    if (spinel::isfinite(values[k])) {
       x[n] = static_cast<double>(k);
       y[n++] = values[k];
     }
@@ -56,20 +66,20 @@ inline void analyze_pinchoff(const Request& request, Decision& decision, Workspa
   const auto widths = detail::log_grid(0.3 / facts.n, 0.25, 7, workspace);
   const Bounds bounds[3] = {{-0.3, 1.6}, {0.1 / facts.n, 0.6}, {0, 0}};
   const Fit fit = fit_curve(Logistic{}, data.data(), middles, widths, bounds, workspace);
-  if (!std::isfinite(fit.rss)) return;
-  const auto at = [&](double u) { return fit.linear[0] / (1 + std::exp(std::min(60.0, (u - fit.theta[0]) / fit.theta[1]))) + fit.linear[1]; };
+  if (!spinel::isfinite(fit.rss)) return;
+  const auto at = [&](double u) { return fit.linear[0] / (1 + spinel::exp(spinel::min(60.0, (u - fit.theta[0]) / fit.theta[1]))) + fit.linear[1]; };
   const double first = at(0.0) * data.y_scale + data.y_shift, last = at(1.0) * data.y_scale + data.y_shift, swing = first - last;
   facts.dbic = constant_bic(data.data()) - fit.bic();
-  const double sigma = std::sqrt(fit.rss / std::max(1.0, facts.n - 4)) * data.y_scale;
-  facts.snr = sigma > 0 ? std::fabs(swing) / sigma : 1e9;
+  const double sigma = spinel::sqrt(fit.rss / spinel::max(1.0, facts.n - 4)) * data.y_scale;
+  facts.snr = sigma > 0 ? spinel::fabs(swing) / sigma : 1e9;
   // Share of the step that the sweep has not reached yet at its closed end.
   const double width = fit.theta[1], middle = fit.theta[0];
-  facts.completeness = 1 - 1 / (1 + std::exp(std::min(60.0, (1 - middle) / width)));
+  facts.completeness = 1 - 1 / (1 + spinel::exp(spinel::min(60.0, (1 - middle) / width)));
   // A curve that rises is a sweep run backwards when its low end is the one near zero, else an inverted signal.
-  facts.inverted = swing < 0 && std::fabs(first) > 0.5 * std::fabs(last);
+  facts.inverted = swing < 0 && spinel::fabs(first) > 0.5 * spinel::fabs(last);
   const double floor = swing >= 0 || facts.inverted ? last : first;
-  facts.level = floor / std::max(std::fabs(swing), 1e-300);
-  facts.level_error = sigma / std::sqrt(std::max(2.0, facts.n * std::clamp(1 - middle - 2 * width, 0.0, 1.0))) / std::max(std::fabs(swing), 1e-300);
+  facts.level = floor / spinel::max(spinel::fabs(swing), 1e-300);
+  facts.level_error = sigma / spinel::sqrt(spinel::max(2.0, facts.n * spinel::clamp(1 - middle - 2 * width, 0.0, 1.0))) / spinel::max(spinel::fabs(swing), 1e-300);
   decision.model = "logistic step over the row number";
   decision.constraints.push_back("saturation and cut-off: where 95 % and 5 % of the step are left");
   const double span = facts.span, error = fit.theta_stderr[0] * span, spread = 2.944 * width * span, side = swing >= 0 ? 1.0 : -1.0;
@@ -94,7 +104,7 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
   if (workspace.overflowed()) return;
   std::size_t n = 0;
   for (std::size_t k = 0; k < total; ++k) {
-    if (!std::isfinite(columns[2].values[k]) || !std::isfinite(columns[0].values[k]) || !std::isfinite(columns[1].values[k])) continue;
+    if (!spinel::isfinite(columns[2].values[k]) || !spinel::isfinite(columns[0].values[k]) || !spinel::isfinite(columns[1].values[k])) continue;
     b[n] = columns[bias_axis].values[k] * to_si;
     r[n] = columns[row_axis].values[k];
     y[n] = columns[2].values[k];
@@ -108,15 +118,15 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
     facts.input_error = "too few finite points for charge tomography";
     return;
   }
-  std::sort(order.begin(), order.end(), [&](double p, double q) {
+  spinel::sort(order.begin(), order.end(), [&](double p, double q) {
     const auto i = static_cast<std::size_t>(p), j = static_cast<std::size_t>(q);
     return r[i] < r[j] || (r[i] == r[j] && b[i] < b[j]);
   });
   for (auto* part : {&b, &r, &y}) detail::permute(*part, order, scratch);
   double low = b[0], high = b[0], mean = 0, square = 0;
   for (std::size_t k = 0; k < n; ++k) {
-    low = std::min(low, b[k]);
-    high = std::max(high, b[k]);
+    low = spinel::min(low, b[k]);
+    high = spinel::max(high, b[k]);
     mean += y[k] / facts.n;
   }
   for (std::size_t k = 0; k < n; ++k) square += (y[k] - mean) * (y[k] - mean);
@@ -144,7 +154,7 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
       std::size_t end = begin;
       double gram[max_unknowns][max_unknowns]{}, right[max_unknowns]{}, yy = 0;
       for (; end < n && r[end] == r[begin]; ++end) {
-        const double turn = two_pi * f * (b[end] - low) / facts.span, c[3] = {std::cos(turn), std::sin(turn), 1.0};
+        const double turn = two_pi * f * (b[end] - low) / facts.span, c[3] = {spinel::cos(turn), spinel::sin(turn), 1.0};
         const double v = y[end] - mean;
         for (int p = 0; p < 3; ++p) {
           right[p] += c[p] * v;
@@ -156,17 +166,17 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
       Cholesky cholesky;
       cholesky.factor(gram, 3);
       cholesky.solve(unknown);
-      rss += std::max(0.0, yy - unknown[0] * right[0] - unknown[1] * right[1] - unknown[2] * right[2]);
+      rss += spinel::max(0.0, yy - unknown[0] * right[0] - unknown[1] * right[1] - unknown[2] * right[2]);
       if (keep) {
-        phase[row] = std::atan2(unknown[1], unknown[0]);
-        size[row] = std::hypot(unknown[0], unknown[1]);
+        phase[row] = spinel::atan2(unknown[1], unknown[0]);
+        size[row] = spinel::hypot(unknown[0], unknown[1]);
       }
       begin = end;
     }
     return rss;
   };
-  const double across = facts.n / static_cast<double>(rows), nyquist = std::min(0.45 * across, 20.0);
-  double best_f = 0.5, lowest = std::numeric_limits<double>::infinity();
+  const double across = facts.n / static_cast<double>(rows), nyquist = spinel::min(0.45 * across, 20.0);
+  double best_f = 0.5, lowest = spinel::infinity;
   const auto look = [&](double f) {
     const double rss = residual(f, false);
     if (rss < lowest) {
@@ -176,9 +186,9 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
   };
   for (double f = 0.4; f <= nyquist; f += 0.2) look(f);
   for (double width = 0.1; width > 1e-3; width *= 0.5)
-    for (const double side : {-1.0, 1.0}) look(std::max(0.2, best_f + side * width));
+    for (const double side : {-1.0, 1.0}) look(spinel::max(0.2, best_f + side * width));
   const double rss = residual(best_f, true);
-  const double freedom = std::max(1.0, facts.n - 3 * static_cast<double>(rows) - 1), sigma = std::sqrt(rss / freedom);
+  const double freedom = spinel::max(1.0, facts.n - 3 * static_cast<double>(rows) - 1), sigma = spinel::sqrt(rss / freedom);
   // Evidence for fringes against one offset a row, at two unknowns a row.
   double offsets = 0;
   for (std::size_t begin = 0; begin < n;) {
@@ -188,25 +198,25 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
       sum += y[end];
       squares += y[end] * y[end];
     }
-    offsets += std::max(0.0, squares - sum * sum / count);
+    offsets += spinel::max(0.0, squares - sum * sum / count);
     begin = end;
   }
-  facts.dbic = facts.n * std::log(offsets / std::max(rss, 1e-300)) - (2 * static_cast<double>(rows) + 1) * std::log(facts.n);
+  facts.dbic = facts.n * spinel::log(offsets / spinel::max(rss, 1e-300)) - (2 * static_cast<double>(rows) + 1) * spinel::log(facts.n);
   auto work = workspace.take(rows);
   if (work.empty()) return;
   for (std::size_t k = 0; k < rows; ++k) work[k] = size[k];
   const double amplitude = median(work);
   facts.contrast = 2 * amplitude;
-  facts.snr = sigma > 0 ? amplitude * std::sqrt(0.5 * across) / sigma : 1e9;
-  const double phase_error = 1.0 / std::max(facts.snr, 1e-9);
+  facts.snr = sigma > 0 ? amplitude * spinel::sqrt(0.5 * across) / sigma : 1e9;
+  const double phase_error = 1.0 / spinel::max(facts.snr, 1e-9);
   std::size_t steps = 0;
-  for (std::size_t k = 1; k < rows; ++k) work[steps++] = std::fabs(std::remainder(phase[k] - phase[k - 1], two_pi));
+  for (std::size_t k = 1; k < rows; ++k) work[steps++] = spinel::fabs(detail::wrap_turn(phase[k] - phase[k - 1]));
   const double typical = median(work.first(steps));
-  const double threshold = std::max({0.35, 5 * std::sqrt(2.0) * phase_error, 5 * 1.4826 * typical});
+  const double threshold = spinel::max(spinel::max(0.35, 5 * spinel::sqrt(2.0) * phase_error), 5 * 1.4826 * typical);
   double jumps = 0;
   for (std::size_t k = 1; k < rows; ++k) {
-    const double turn = std::remainder(phase[k] - phase[k - 1], two_pi);
-    if (std::fabs(turn) <= threshold) continue;
+    const double turn = detail::wrap_turn(phase[k] - phase[k - 1]);
+    if (spinel::fabs(turn) <= threshold) continue;
     jumps += 1;
     decision.list("jump_positions", static_cast<double>(k), "1");
     decision.list("jump_sizes_mV", turn / two_pi / best_f * facts.span * 1e3, "mV");

@@ -4,15 +4,18 @@
 #pragma once
 
 #include <spinel/calib/maps.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 /// c0 sqrt|cos(pi (x - s) / p)| + c1, the arc of a split transmon; theta = (p, s). Source: Koch et al., Phys. Rev. A 76, 042319 (2007).
 struct FluxArc {
   static constexpr int n_theta = 2, n_fixed = 0, n_linear = 2;
-  void fill(std::span<const double> x, const double* theta, double* const* columns) const noexcept {
+  void fill(Span<const double> x, const double* theta, double* const* columns) const noexcept {
     for (std::size_t i = 0; i < x.size(); ++i) {
-      columns[0][i] = std::sqrt(std::fabs(std::cos(std::numbers::pi * (x[i] - theta[1]) / theta[0])));
+      columns[0][i] = spinel::sqrt(spinel::fabs(spinel::cos(spinel::pi * (x[i] - theta[1]) / theta[0])));
       columns[1][i] = 1.0;
     }
   }
@@ -26,8 +29,8 @@ struct RidgeFit {
 };
 
 template <Curve C>
-RidgeFit fit_ridge(const C& curve, Normalized& data, std::span<const double> base, std::span<double> rest, std::span<const double> first,
-                   std::span<const double> second, const Bounds* bounds, double near, Workspace& workspace) noexcept {
+RidgeFit fit_ridge(const C& curve, Normalized& data, Span<const double> base, Span<double> rest, Span<const double> first,
+                   Span<const double> second, const Bounds* bounds, double near, Workspace& workspace) noexcept {
   RidgeFit out;
   ScratchScope scope{workspace};
   Fitter<C> fitter{curve, data.data(), workspace};
@@ -42,11 +45,11 @@ RidgeFit fit_ridge(const C& curve, Normalized& data, std::span<const double> bas
   double on = 0, clear = 0, low = 1e300, high = -1e300;
   for (std::size_t k = 0; k < rest.size(); ++k) {
     const double model = data.y[k] - rest[k];
-    low = std::min(low, model);
-    high = std::max(high, model);
+    low = spinel::min(low, model);
+    high = spinel::max(high, model);
     if (base[k] < 0.5) continue;
     clear += 1;
-    on += std::fabs(rest[k]) < near ? 1 : 0;
+    on += spinel::fabs(rest[k]) < near ? 1 : 0;
   }
   out.inliers = clear > 0 ? on / clear : 0.0;
   out.top = high;
@@ -81,7 +84,7 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
     seen += good ? 1 : 0;
     twice += good && ridge.second[k] > 2.8 && ridge.second[k] > 0.25 * ridge.snr[k] ? 1 : 0;
     base[k] = good ? 1.0 : 0.02;
-    facts.snr = std::max(facts.snr, ridge.snr[k]);
+    facts.snr = spinel::max(facts.snr, ridge.snr[k]);
     if (good) widths[clear++] = ridge.width[k];
   }
   // Arcs seen: runs of three or more clear slices. A line that comes back has left the window only between its periods.
@@ -95,10 +98,10 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
   facts.dbic = 1e3;
   facts.constant = seen < 2;
   if (seen < 3) return;
-  const double width = std::max(1.0, median(widths.first(clear))) * ridge.step;
+  const double width = spinel::max(1.0, median(widths.first(clear))) * ridge.step;
   auto data = normalize(ridge.bias, ridge.frequency, weight, 0.5 * (ridge.bias[0] + ridge.bias[n - 1]), facts.span, true, workspace);
   if (workspace.overflowed()) return;
-  const double near = std::max(2.5 * ridge.step, 0.75 * width) / data.y_scale;
+  const double near = spinel::max(2.5 * ridge.step, 0.75 * width) / data.y_scale;
   // Steps of the clear ridge from slice to slice, beyond a line and what a smooth arc of this excursion makes.
   {
     ScratchScope scope{workspace};
@@ -107,13 +110,13 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
     std::size_t count = 0;
     for (std::size_t k = 2; k < n; ++k)
       if (base[k] > 0.5 && base[k - 1] > 0.5 && base[k - 2] > 0.5)
-        turn[count++] = std::fabs(ridge.frequency[k] - 2 * ridge.frequency[k - 1] + ridge.frequency[k - 2]);
-    facts.roughness = count > 0 ? median(turn.first(count)) / std::max(width, 1e-300) : 0.0;
+        turn[count++] = spinel::fabs(ridge.frequency[k] - 2 * ridge.frequency[k - 1] + ridge.frequency[k - 2]);
+    facts.roughness = count > 0 ? median(turn.first(count)) / spinel::max(width, 1e-300) : 0.0;
   }
   const auto arc = detail::fit_ridge(Polynomial<2>{}, data, base, rest, {}, {}, nullptr, near, workspace);
   auto best = arc;
   decision.model = "parabola";
-  double spot = std::fabs(arc.fit.linear[2]) > 1e-12 ? -0.5 * arc.fit.linear[1] / arc.fit.linear[2] : 0.0;
+  double spot = spinel::fabs(arc.fit.linear[2]) > 1e-12 ? -0.5 * arc.fit.linear[1] / arc.fit.linear[2] : 0.0;
   if (arc.inliers < 0.9) {
     const auto periods = detail::log_grid(0.3, 3.0, 14, workspace);
     const auto spots = detail::linear_grid(-0.5, 0.5, 21, workspace);
@@ -140,15 +143,15 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
     for (std::size_t k = 0; k < n; ++k) {
       if (base[k] < 0.5) continue;
       sum += rest[k] * rest[k] / static_cast<double>(clear);
-      if (k >= 2 && base[k - 1] > 0.5 && base[k - 2] > 0.5) turn[count++] = std::fabs(rest[k] - 2 * rest[k - 1] + rest[k - 2]);
+      if (k >= 2 && base[k - 1] > 0.5 && base[k - 2] > 0.5) turn[count++] = spinel::fabs(rest[k] - 2 * rest[k - 1] + rest[k - 2]);
     }
-    const double scatter = count > 0 ? 1.4826 * median(turn.first(count)) / std::sqrt(6.0) : 0.0;
-    facts.misfit = std::sqrt(sum) / std::max(scatter, 0.35 * ridge.step / data.y_scale);
+    const double scatter = count > 0 ? 1.4826 * median(turn.first(count)) / spinel::sqrt(6.0) : 0.0;
+    facts.misfit = spinel::sqrt(sum) / spinel::max(scatter, 0.35 * ridge.step / data.y_scale);
     // A periodic arc that every slice lies on is no misfit.
     if (best.inliers > 0.95 && best.inliers > arc.inliers) facts.misfit = missing;
   }
   facts.inlier_fraction = best.inliers;
-  facts.tunability = best.excursion * data.y_scale / std::max(width, ridge.step);
+  facts.tunability = best.excursion * data.y_scale / spinel::max(width, ridge.step);
   facts.center = spot + 0.5;
   facts.residual_fraction = missing;
   const double top = best.top * data.y_scale + data.y_shift;
@@ -178,7 +181,7 @@ inline void analyze_coupler_flux(const Request& request, Decision& decision, Wor
   if (workspace.overflowed()) return;
   std::size_t clear = 0;
   for (std::size_t k = 0; k < n; ++k) {
-    facts.snr = std::isfinite(facts.snr) ? std::max(facts.snr, ridge.snr[k]) : ridge.snr[k];
+    facts.snr = spinel::isfinite(facts.snr) ? spinel::max(facts.snr, ridge.snr[k]) : ridge.snr[k];
     if (ridge.snr[k] < 4.5) continue;
     work[clear] = ridge.width[k];
     bias[clear] = ridge.bias[k];
@@ -190,19 +193,19 @@ inline void analyze_coupler_flux(const Request& request, Decision& decision, Wor
   facts.jumps = 0;
   facts.roughness = 1.0;
   if (facts.constant) return;
-  const double width = std::max(1.0, median(work.first(clear))) * ridge.step;
-  const double large = std::max(3 * ridge.step, 1.5 * width);
+  const double width = spinel::max(1.0, median(work.first(clear))) * ridge.step;
+  const double large = spinel::max(3 * ridge.step, 1.5 * width);
   double rough = 0, crossings = 0;
   // Branches pull apart toward a crossing: a jump counts when the ridge comes back to where it was on both sides.
   std::size_t last = 0;
   for (std::size_t k = 1; k < clear; ++k) {
     const double jump = f[k] - f[k - 1], over_two = k + 1 < clear ? f[k + 1] - f[k - 1] : jump;
-    rough += std::fabs(jump) > 0.5 * large ? 1 : 0;
-    if (std::max(std::fabs(jump), std::fabs(over_two)) <= large) continue;
+    rough += spinel::fabs(jump) > 0.5 * large ? 1 : 0;
+    if (spinel::max(spinel::fabs(jump), spinel::fabs(over_two)) <= large) continue;
     // Neighboring jumps are one crossing.
     if (last == 0 || k > last + 3) {
       crossings += 1;
-      const bool here = std::fabs(jump) >= 0.6 * std::fabs(over_two);
+      const bool here = spinel::fabs(jump) >= 0.6 * spinel::fabs(over_two);
       decision.list("crossing_voltages_V", here ? 0.5 * (bias[k] + bias[k - 1]) : bias[k], "V");
     }
     last = k;

@@ -3,12 +3,13 @@
 // after its parents; bad data send the search to the parents. Source: Kelly, O'Malley, Neeley, Neven, Martinis, arXiv 1803.03226 ("Optimus").
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
-#include <span>
+
 #include <spinel/calib/codes.hpp>
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/fixed_vector.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -36,13 +37,13 @@ struct CalibrationNode {
   double horizon_s = 3600;         ///< mean time until the parameter leaves its tolerance
   double check_cost_s = 10, calibrate_cost_s = 60;
   // == Since the last run ==
-  double calibrated_at_s = -std::numeric_limits<double>::infinity(), checked_at_s = -std::numeric_limits<double>::infinity();
+  double calibrated_at_s = -spinel::infinity, checked_at_s = -spinel::infinity;
 };
 
 /// Probability that a node checked or calibrated at `since` has left its tolerance by `now`.
 inline double drift_probability(const CalibrationNode& node, double now) noexcept {
-  const double age = now - std::fmax(node.calibrated_at_s, node.checked_at_s);
-  return age < std::numeric_limits<double>::infinity() ? 1 - std::exp(-std::fmax(age, 0.0) / node.horizon_s) : 1.0;
+  const double age = now - spinel::max(node.calibrated_at_s, node.checked_at_s);
+  return age < spinel::infinity ? 1 - spinel::exp(-spinel::max(age, 0.0) / node.horizon_s) : 1.0;
 }
 
 enum class Step : std::uint8_t { nothing, check_data, calibrate };
@@ -60,7 +61,7 @@ inline Step cheapest_step(const CalibrationNode& node, double now, double risk) 
 template <std::size_t capacity, class Operations>
 class CalibrationGraph {
  public:
-  CalibrationGraph(std::span<CalibrationNode> nodes, Operations& operations, double risk = 0.2) noexcept : nodes_(nodes), operations_(operations), risk_(risk) {}
+  CalibrationGraph(Span<CalibrationNode> nodes, Operations& operations, double risk = 0.2) noexcept : nodes_(nodes), operations_(operations), risk_(risk) {}
 
   /// False when the graph has too many nodes or a parent does not come before its child.
   bool valid() const noexcept {
@@ -141,7 +142,7 @@ class CalibrationGraph {
     return true;
   }
 
-  std::span<CalibrationNode> nodes_;
+  Span<CalibrationNode> nodes_;
   Operations& operations_;
   double risk_, now_ = 0;
 };
