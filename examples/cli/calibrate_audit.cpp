@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <spinel/calib/audit.hpp>
 
 namespace spinel::cli {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <spinel/calib/guardrail.hpp>
 
 #include "calibrate_audit.hpp"

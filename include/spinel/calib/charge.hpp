@@ -23,6 +23,11 @@ struct Logistic {
   }
 };
 
+namespace detail {
+/// The same angle within half a turn of zero.
+inline double wrap_turn(double angle) noexcept { return angle - two_pi * spinel::round(angle / two_pi); }
+}  // namespace detail
+
 /// Pinch-off: the rows are taken in the order of the sweep, from open to closed.
 inline void analyze_pinchoff(const Request& request, Decision& decision, Workspace& workspace) noexcept {
   auto& facts = decision.facts;
@@ -205,12 +210,12 @@ inline void analyze_charge_tomography(const Request& request, Decision& decision
   facts.snr = sigma > 0 ? amplitude * spinel::sqrt(0.5 * across) / sigma : 1e9;
   const double phase_error = 1.0 / spinel::max(facts.snr, 1e-9);
   std::size_t steps = 0;
-  for (std::size_t k = 1; k < rows; ++k) work[steps++] = spinel::fabs(spinel::remainder(phase[k] - phase[k - 1], two_pi));
+  for (std::size_t k = 1; k < rows; ++k) work[steps++] = spinel::fabs(detail::wrap_turn(phase[k] - phase[k - 1]));
   const double typical = median(work.first(steps));
   const double threshold = spinel::max(spinel::max(0.35, 5 * spinel::sqrt(2.0) * phase_error), 5 * 1.4826 * typical);
   double jumps = 0;
   for (std::size_t k = 1; k < rows; ++k) {
-    const double turn = spinel::remainder(phase[k] - phase[k - 1], two_pi);
+    const double turn = detail::wrap_turn(phase[k] - phase[k - 1]);
     if (spinel::fabs(turn) <= threshold) continue;
     jumps += 1;
     decision.list("jump_positions", static_cast<double>(k), "1");

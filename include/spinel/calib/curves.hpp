@@ -6,8 +6,8 @@
 #include <concepts>
 #include <cstddef>
 
-#include <spinel/core/span.hpp>
 #include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -81,11 +81,11 @@ struct DampedCosine {
 /// c0 exp(-g x) sin(2 pi f x) + c1; theta = (f, g).
 struct SineFromZero {
   static constexpr int n_theta = 2, n_fixed = 0, n_linear = 2;
+  bool uniform = false;
   void fill(Span<const double> x, const double* theta, double* const* columns) const noexcept {
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      columns[0][i] = spinel::exp(-theta[1] * x[i]) * spinel::sin(two_pi * theta[0] * x[i]);
-      columns[1][i] = 1.0;
-    }
+    // The cosine beside it is not wanted: its place is the constant's.
+    detail::damped_pair(x, uniform, theta[0], theta[1], columns[1], columns[0]);
+    for (std::size_t i = 0; i < x.size(); ++i) columns[1][i] = 1.0;
   }
 };
 

@@ -9,6 +9,7 @@
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/trace.hpp>
 #include <spinel/core/fixed_vector.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 
@@ -75,7 +76,7 @@ struct Facts {
   double lines = missing;              ///< model-free count of spectral lines
   double window_periods = missing;     ///< periods within one window of a sweep taken in windows
   double detuning = missing, r_squared = missing, kurtosis = missing;
-  bool constant = false, calibrated = false, f02_half = false, inverted = false;
+  bool constant = false, calibrated = false, population = false, f02_half = false, inverted = false;
   const char* input_error = nullptr;
 };
 

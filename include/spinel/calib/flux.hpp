@@ -87,6 +87,12 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
     facts.snr = spinel::max(facts.snr, ridge.snr[k]);
     if (good) widths[clear++] = ridge.width[k];
   }
+  // Arcs seen: runs of three or more clear slices. A line that comes back has left the window only between its periods.
+  facts.periods = 0;
+  for (std::size_t k = 0, run = 0; k < n; ++k) {
+    run = base[k] > 0.5 ? run + 1 : 0;
+    facts.periods += run == 3 ? 1 : 0;
+  }
   facts.resolved_fraction = seen / static_cast<double>(n);
   facts.second_fraction = seen > 0 ? twice / seen : 0.0;
   facts.dbic = 1e3;

@@ -183,7 +183,7 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
   double error, error_stderr;
   // A population that starts at the equator: amplitude and error are told apart by a sine without free phase.
   Fit sine;
-  if (population) sine = fit_curve(SineFromZero{}, data.data(), frequencies, dampings, bounds, workspace);
+  if (population) sine = fit_curve(SineFromZero{data.uniform}, data.data(), frequencies, dampings, bounds, workspace);
   const bool from_equator = population && spinel::isfinite(sine.rss) && sine.theta[0] > 0.13 && spinel::fabs(sine.linear[0]) < 0.7 && line.bic() - sine.bic() > 6;
   // Less than a fifth of a turn, or more swing than a population has, is a slope, not an oscillation.
   const bool oscillates = facts.dbic_other > 10 && amplitude > 0.02 && wave.theta[0] > 0.2 && (!population || amplitude < 0.75);

@@ -110,7 +110,9 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
             }
           }
           double wide = 1;
-          const auto excess = [&](std::size_t k) { return sign * (slice[k] - middle) - 0.5 * height; };
+          const auto excess = [&](std::size_t k) {
+            return sign * ((slice[k > 0 ? k - 1 : k] + 2 * slice[k] + slice[k + 1 < count ? k + 1 : k]) / 4 - middle) - 0.5 * height;
+          };
           for (std::size_t k = best + 1; k < count && excess(k) > 0; ++k) wide += 1;
           for (std::size_t k = best; k-- > 0 && excess(k) > 0;) wide += 1;
           // A clear feature keeps its own extreme: smoothing moves the minimum of an asymmetric dip.
@@ -292,6 +294,17 @@ inline void analyze_power_map(const Request& request, Decision& decision, Worksp
       narrow = ridge.width[k];
       at = ridge.frequency[k];
     }
+  }
+  // One slice may look narrow by chance: the tenth part of the widths from below decides.
+  if (seen >= 2) {
+    ScratchScope scope{workspace};
+    auto widths = workspace.take(n);
+    if (widths.empty()) return;
+    std::size_t count = 0;
+    for (std::size_t k = 0; k < n; ++k)
+      if (ridge.snr[k] >= 5) widths[count++] = ridge.width[k];
+    spinel::sort(widths.data(), widths.data() + count);
+    narrow = widths[count / 10];
   }
   facts.resolved_fraction = seen / static_cast<double>(n);
   facts.snr = best_snr;

@@ -153,7 +153,10 @@ inline void second_tone(const Tone& tone, const Normalized& data, double nyquist
     fitter.search(f1, frequencies, rate * slower, start);
     attempt(start);
   }
+  // Tones well apart are found by the search; close ones hide under one line and need a start of their own.
+  const bool found = static_cast<double>(n) * spinel::log(tone.fit.rss / spinel::max(lowest, 1e-300)) > 100.0 && spinel::fabs(pair.theta[0] - pair.theta[1]) > 1.5;
   for (const double gap : {0.4, 0.8, 1.6}) {
+    if (found) break;
     start[0] = spinel::max(0.1, tone.fit.theta[0] - 0.5 * gap);
     start[1] = tone.fit.theta[0] + 0.5 * gap;
     start[2] = 0.4 * rate;
@@ -197,6 +200,7 @@ inline void analyze_rabi(const Request& request, Decision& decision, Workspace& 
   {
     double total = 0;
     for (const double y : data.y) total += y * y;
+    facts.population = signal.calibrated || find_column(request.columns, "population", 1) >= 0 || find_column(request.columns, "probability", 1) >= 0;
     facts.r_squared = total > 0 && data.weight.empty() ? 1 - tone.fit.rss / total : missing;
   }
   if (request.family == Family::rabi_hw && signal.x[0] >= 0 && signal.x_unit != "s") {

@@ -73,7 +73,7 @@ inline void analyze_series(const Request& request, Decision& decision, Workspace
   facts.jumps = switches / static_cast<double>(n - 1);
   const double ratio = sigma > 0 ? (high - low) / sigma : 0.0;
   const double empty = between / static_cast<double>(n);
-  facts.bimodality = ratio > 3.2 && empty < 0.12 && correlated < 0.4 ? 100.0 : 0.0;
+  facts.bimodality = ratio > 3.2 && empty < 0.12 && correlated < 0.35 ? 100.0 : 0.0;
   facts.snr = 1e3;
   decision.model = "two-level split, switches, lag-one autocorrelation";
   decision.features.push_back({"classification", facts.bimodality > 10 && facts.jumps < 0.35 ? "telegraphic" : facts.lag_one > 0.6 ? "random_walk" : "stable"});
