@@ -65,6 +65,7 @@
 #include <spinel/match/shortest_paths.hpp>
 #include <spinel/match/union_find.hpp>
 #include <spinel/decode/c_api.hpp>
+#include <spinel/decode/chain_window.hpp>
 #include <spinel/decode/decoder.hpp>
 #include <spinel/decode/encode.hpp>
 #include <spinel/decode/experiment_edges.hpp>
@@ -91,6 +92,7 @@
 #include <spinel/calib/guardrail.hpp>
 #include <spinel/calib/line.hpp>
 #include <spinel/calib/linear.hpp>
+#include <spinel/calib/maintain.hpp>
 #include <spinel/calib/maps.hpp>
 #include <spinel/calib/oscillation.hpp>
 #include <spinel/calib/propose.hpp>
