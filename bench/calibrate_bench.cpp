@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <new>
 #include <random>
+#include <string_view>
 #include <spinel/calib/engine.hpp>
 #include <vector>
 

@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
-#include <utility>
-#include <string_view>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <spinel/calib/guardrail.hpp>
 #include <spinel/core/sha256.hpp>
 

@@ -2,6 +2,8 @@
 // From the files of one decision to its record: engine, guardrails, and everything a replay needs. The same inputs give the same bytes.
 #pragma once
 
+#include <string_view>
+
 #include "calibration_io.hpp"
 
 namespace spinel::cli {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
-#include <utility>
 #include <string_view>
 
 namespace spinel::cli {

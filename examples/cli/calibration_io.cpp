@@ -5,8 +5,8 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
-#include <utility>
 #include <string_view>
+#include <utility>
 
 namespace spinel::cli {
 

@@ -18,6 +18,11 @@ void add_decode_commands(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
 void add_predecode_commands(CLI::App& app);
+void add_quantize_command(CLI::App& app);
 void add_calibrate_commands(CLI::App& app);
+void add_stream_command(CLI::App& app);
+void add_learn_command(CLI::App& app);
+void add_replay_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
 
 }  // namespace spinel::cli

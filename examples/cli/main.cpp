@@ -13,7 +13,12 @@ int main(int argc, char** argv) {
   spinel::cli::add_demo_command(app);
   spinel::cli::add_sample_command(app);
   spinel::cli::add_predecode_commands(app);
+  spinel::cli::add_quantize_command(app);
   spinel::cli::add_calibrate_commands(app);
+  spinel::cli::add_stream_command(app);
+  spinel::cli::add_learn_command(app);
+  spinel::cli::add_replay_command(app);
+  spinel::cli::add_doctor_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spinel/simd/scalar.hpp>
 
-#include "predecode_engine.hpp"
+#include "predecode_make.hpp"
 
 namespace spinel::cli {
 

@@ -43,7 +43,8 @@ io::DetectorErrorModel model_of(const SampleFlags& flags) {
   if (!flags.dem.empty())
     return value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
   const MemoryExperiment experiment = flags.experiment.experiment();
-  const CircuitNoise noise = flags.experiment.noise();
+  CircuitNoise noise = flags.experiment.noise();
+  noise.exact_channels = true;  // as the circuit has them, not as its detector error model approximates them
   if (static_cast<std::uint64_t>(experiment.n_detectors()) > io::DemLimits{}.detectors)
     throw CommandError("--rounds: the experiment has " + std::to_string(experiment.n_detectors()) +
                        " detectors, expected at most " + std::to_string(io::DemLimits{}.detectors));

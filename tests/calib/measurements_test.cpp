@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <string_view>
 #include <examples/cli/calibration_io.cpp>
 #include <filesystem>
 #include <random>

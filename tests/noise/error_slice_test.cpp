@@ -31,6 +31,35 @@ TEST(NoiseParameters, RejectsNaNAndNegative) {
   EXPECT_EQ(noise.validate(), Status::bad_argument);
 }
 
+TEST(IndependentFlips, HaveTheDistributionOfTheChannel) {
+  std::uint64_t state = 7;
+  const auto uniform = [&] {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<double>(state >> 11) * 0x1p-53;
+  };
+  for (int trial = 0; trial < 200; ++trial) {
+    double disjoint[16] = {}, independent[16], total = 0;
+    for (int s = 1; s < 16; ++s) total += disjoint[s] = 1e-4 + 2e-3 * uniform();
+    ASSERT_TRUE(independent_flips<4>(disjoint, independent));
+    double joint[16] = {1};
+    for (int s = 1; s < 16; ++s) {
+      double next[16];
+      for (int k = 0; k < 16; ++k) next[k] = (1 - independent[s]) * joint[k] + independent[s] * joint[k ^ s];
+      for (int k = 0; k < 16; ++k) joint[k] = next[k];
+    }
+    ASSERT_NEAR(joint[0], 1 - total, 1e-13);
+    for (int s = 1; s < 16; ++s) ASSERT_NEAR(joint[s], disjoint[s], 1e-13) << s;
+  }
+  double too_much[16] = {}, independent[16];
+  too_much[3] = 0.6;
+  EXPECT_FALSE(independent_flips<4>(too_much, independent));
+  double one[16] = {};
+  one[5] = 0.01;
+  ASSERT_TRUE(independent_flips<4>(one, independent));
+  EXPECT_NEAR(independent[5], 0.01, 1e-15);
+  for (int s = 1; s < 16; ++s) EXPECT_TRUE(s == 5 || independent[s] < 1e-15) << s;
+}
+
 std::vector<SliceMechanism> slice_of(const MemoryExperiment& experiment, const CircuitNoise& noise, std::int64_t t) {
   constexpr int max_distance = MemoryExperiment::max_distance;
   const auto lattice = make_lattice<max_distance>(experiment);

@@ -8,6 +8,7 @@ which is the sharper test.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import subprocess
@@ -110,9 +111,9 @@ def worst_difference(ours, theirs, n):
     return float((np.abs(ours - theirs)[usual] / deviation[usual]).max(initial=0))
 
 
-def draw(program, folder, model, n_shots, seed):
+def draw(program, folder, model, n_shots, seed, flags=None):
     (folder / "model.dem").write_text(str(model))
-    subprocess.run([program, "sample", "--dem", folder / "model.dem", "--shots", str(n_shots), "--seed", str(seed),
+    subprocess.run([program, "sample", *(flags or ["--dem", folder / "model.dem"]), "--shots", str(n_shots), "--seed", str(seed),
                     "--out", folder / "events.b8", "--out_format", "b8",
                     "--obs_out", folder / "flips.b8", "--obs_out_format", "b8"], check=True)
     read = lambda name, n: np.unpackbits(
@@ -120,27 +121,42 @@ def draw(program, folder, model, n_shots, seed):
     return np.concatenate([read("events.b8", model.num_detectors), read("flips.b8", model.num_observables)], axis=1)
 
 
-def compare(program, folder, label, model, n_shots, seed):
+def experiment(program, folder, random):
+    """Flags of a memory experiment with custom noise, and its circuit, whose channels exclude each other's Paulis: a model of
+    independent errors with the same probabilities is off by products of them, many sigma of a million shots."""
+    names = ["p_prep_X", "p_prep_Z", "p_meas_X", "p_meas_Z"]
+    names += [f"p_idle_{kind}_{pauli}" for kind in ("cnot", "spam") for pauli in "XYZ"]
+    names += ["p_cnot_" + a + b for a in "IXYZ" for b in "IXYZ" if a + b != "II"]
+    (folder / "noise.json").write_text(json.dumps({n: 2e-3 * np.exp(random.uniform(-1.2, 1.2)) for n in names}))
+    flags = ["--distance", str(random.choice([3, 5])), "--rounds", str(random.integers(2, 7)), "--basis", random.choice(["X", "Z"]),
+             "--orientation", random.choice(["O1", "O2", "O3", "O4"]), "--noise", folder / "noise.json"]
+    return flags, stim.Circuit(subprocess.run([program, "circuit", *flags], check=True, capture_output=True, text=True).stdout)
+
+
+def compare(program, folder, label, model, n_shots, seed, flags=None, circuit=None):
     pairs = sorted({(a, b) for _, flips in mechanisms(model) for i, a in enumerate(flips) for b in flips[i + 1:]})
-    single, both = expectations(model, pairs)
+    if circuit is None:
+        single, both = expectations(model, pairs)
     # Stim's memory of unpacked shots is the largest here: chunks.
     ours, theirs = [0, 0], [0, 0]
-    stim_sampler = model.compile_sampler(seed=seed)
+    stim_sampler = model.compile_sampler(seed=seed) if circuit is None else circuit.compile_detector_sampler(seed=seed)
+    sample = lambda n: stim_sampler.sample(n)[:2] if circuit is None else stim_sampler.sample(n, separate_observables=True)
     chunk = 100000
     for begin in range(0, n_shots, chunk):
         n = min(chunk, n_shots - begin)
-        for total, bits in ((ours, draw(program, folder, model, n, seed * 1000003 + begin)),
-                            (theirs, np.concatenate(stim_sampler.sample(n)[:2], axis=1))):
+        for total, bits in ((ours, draw(program, folder, model, n, seed * 1000003 + begin, flags)),
+                            (theirs, np.concatenate(sample(n), axis=1))):
             counts, pair_counts = rates(bits, pairs)
             total[0] = total[0] + counts
             total[1] = total[1] + pair_counts
-    sigmas = {
-        "rates": worst_sigma(ours[0], n_shots, single), "pairs": worst_sigma(ours[1], n_shots, both),
+    sigmas = {} if circuit is not None else {
+        "rates": worst_sigma(ours[0], n_shots, single), "pairs": worst_sigma(ours[1], n_shots, both)}
+    sigmas |= {
         "rates, Stim": worst_difference(ours[0], theirs[0], n_shots),
         "pairs, Stim": worst_difference(ours[1], theirs[1], n_shots),
     }
     good = all(s < 5 for s in sigmas.values())
-    print(f"{label}: {n_shots} shots, {len(single)} rates, {len(pairs)} pairs, largest deviations in sigma: "
+    print(f"{label}: {n_shots} shots, {len(ours[0])} rates, {len(pairs)} pairs, largest deviations in sigma: "
           + ", ".join(f"{k} {v:.2f}" for k, v in sigmas.items()) + ("" if good else "  FAILED"), flush=True)
     return good
 
@@ -190,6 +206,12 @@ def main():
         for label, model in models(random):
             if arguments.only in label:
                 good = compare(arguments.program, folder, label, model, arguments.shots, arguments.seed) and good
+        for trial in range(3):
+            if arguments.only in "circuit":
+                flags, circuit = experiment(arguments.program, folder, random)
+                good = compare(arguments.program, folder, f"circuit {' '.join(map(str, flags[:8]))}",
+                               circuit.detector_error_model(approximate_disjoint_errors=True), arguments.shots, arguments.seed,
+                               flags, circuit) and good
         good = reproducible(arguments.program, folder) and good
     return 0 if good else 1
 

@@ -10,7 +10,7 @@ const void* address_of_status_name() noexcept;
 }  // namespace other_unit
 
 int main() {
-  if (other_unit::address_of_status_name() != reinterpret_cast<const void*>(&spinel::to_string)) {
+  if (other_unit::address_of_status_name() != reinterpret_cast<const void*>(static_cast<const char* (*)(spinel::Status) noexcept>(&spinel::to_string))) {
     std::puts("spinel::to_string has two addresses");
     return 1;
   }

@@ -5,6 +5,6 @@
 namespace other_unit {
 
 const char* status_name(spinel::Status status) noexcept { return spinel::to_string(status); }
-const void* address_of_status_name() noexcept { return reinterpret_cast<const void*>(&spinel::to_string); }
+const void* address_of_status_name() noexcept { return reinterpret_cast<const void*>(static_cast<const char* (*)(spinel::Status) noexcept>(&spinel::to_string)); }
 
 }  // namespace other_unit

@@ -6,8 +6,8 @@
 #include <concepts>
 #include <cstddef>
 
-#include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 

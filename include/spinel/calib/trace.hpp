@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string_view>
 
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/workspace.hpp>
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
+#include <string_view>
 
 namespace spinel::calib {
 

@@ -45,6 +45,12 @@ constexpr void copy(const T* first, const T* last, T* to) noexcept {
   while (first != last) *to++ = *first++;
 }
 
+/// Copies `count` items.
+template <class T>
+constexpr void copy_n(const T* first, std::size_t count, T* to) noexcept {
+  copy(first, first + count, to);
+}
+
 /// The largest of [first, last), which is not empty; the first of several.
 template <class T>
 constexpr T* max_element(T* first, T* last) noexcept {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 #include <spinel/core/span.hpp>
 
@@ -26,7 +27,7 @@ class Arena {
   /// `count` value-initialised items, 64-byte aligned; empty when counting or when the memory does not suffice.
   template <class T>
   Span<T> take(std::size_t count) noexcept {
-    static_assert(__is_trivially_copyable(T), "arena items are never destroyed");
+    static_assert(std::is_trivially_destructible_v<T>, "arena items are never destroyed");
     static_assert(alignof(T) <= alignment);
     const std::size_t start = used_;
     const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
@@ -39,6 +40,22 @@ class Arena {
     T* first = reinterpret_cast<T*>(base_ + start);
     for (std::size_t k = 0; k < count; ++k) ::new (static_cast<void*>(first + k)) T{};
     return {first, count};
+  }
+
+  /// The same for items that need no construction and get none: what they hold is for the caller to write. Null when counting
+  /// or when the memory does not suffice. A counting arena may be a constant expression.
+  template <class T>
+  constexpr T* take_raw(std::size_t count) noexcept {
+    static_assert(__is_trivially_copyable(T), "arena items are never destroyed");
+    static_assert(alignof(T) <= alignment);
+    const std::size_t start = used_;
+    used_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    if (base_ == nullptr) return nullptr;
+    if (used_ > capacity_) {
+      overflowed_ = true;
+      return nullptr;
+    }
+    return reinterpret_cast<T*>(base_ + start);
   }
 
   /// Bytes asked for so far; add `alignment` for memory of unknown alignment.

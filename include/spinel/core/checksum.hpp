@@ -2,7 +2,6 @@
 // CRC-32 of the flat file formats (weights blob, audit log): reflected polynomial 0xEDB88320, as in IEEE 802.3 and zlib.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -12,26 +11,34 @@ namespace spinel {
 
 namespace detail {
 
-inline constexpr auto crc32_tables = [] {
-  std::array<std::array<std::uint32_t, 256>, 4> tables{};
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    std::uint32_t remainder = byte;
-    for (int bit = 0; bit < 8; ++bit) remainder = (remainder >> 1) ^ ((remainder & 1u) != 0 ? 0xEDB88320u : 0u);
-    tables[0][byte] = remainder;
-  }
-  for (std::size_t byte = 0; byte < 256; ++byte)
-    for (std::size_t slice = 1; slice < 4; ++slice) {
-      const std::uint32_t previous = tables[slice - 1][byte];
-      tables[slice][byte] = (previous >> 8) ^ tables[0][previous & 0xFFu];
+/// Computed where a checksum is, not by every translation unit that sees this header: hence a template.
+template <int n_slices>
+struct Crc32Tables {
+  std::uint32_t slice[n_slices][256] = {};
+
+  constexpr Crc32Tables() noexcept {
+    for (std::uint32_t byte = 0; byte < 256; ++byte) {
+      std::uint32_t remainder = byte;
+      for (int bit = 0; bit < 8; ++bit) remainder = (remainder >> 1) ^ ((remainder & 1u) != 0 ? 0xEDB88320u : 0u);
+      slice[0][byte] = remainder;
     }
-  return tables;
-}();
+    for (int k = 1; k < n_slices; ++k)
+      for (int byte = 0; byte < 256; ++byte) {
+        const std::uint32_t previous = slice[k - 1][byte];
+        slice[k][byte] = (previous >> 8) ^ slice[0][previous & 0xFFu];
+      }
+  }
+};
+template <int n_slices>
+inline constexpr Crc32Tables<n_slices> crc32_tables{};
 
 }  // namespace detail
 
 /// CRC-32 of `bytes`; pass the result of an earlier call as `previous` to go on where it ended.
+template <int n_slices = 4>
 constexpr std::uint32_t crc32(Span<const std::byte> bytes, std::uint32_t previous = 0) noexcept {
-  const auto& tables = detail::crc32_tables;
+  static_assert(n_slices == 4, "the loop below reads four bytes at a time");
+  const auto& tables = detail::crc32_tables<n_slices>.slice;
   std::uint32_t state = ~previous;
   std::size_t k = 0;
   const auto at = [&](std::size_t index) { return std::to_integer<std::uint32_t>(bytes[index]); };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every macro of the library. No other header defines one (SPINEL_DEFINE_C_API in decode/c_api.hpp excepted).
+// Every macro of the library. No other header defines one (those of the C interface in decode/c_api excepted).
 #pragma once
 
 #define SPINEL_VERSION_MAJOR 0
@@ -10,6 +10,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define SPINEL_ALWAYS_INLINE inline __attribute__((always_inline))
 #define SPINEL_NOINLINE __attribute__((noinline))
+#define SPINEL_COLD __attribute__((noinline, cold))
 #define SPINEL_LIKELY(condition) __builtin_expect(static_cast<bool>(condition), 1)
 #define SPINEL_UNLIKELY(condition) __builtin_expect(static_cast<bool>(condition), 0)
 #define SPINEL_PREFETCH(address) __builtin_prefetch(address)
@@ -17,6 +18,7 @@
 #else
 #define SPINEL_ALWAYS_INLINE inline
 #define SPINEL_NOINLINE
+#define SPINEL_COLD
 #define SPINEL_LIKELY(condition) (condition)
 #define SPINEL_UNLIKELY(condition) (condition)
 #define SPINEL_PREFETCH(address) ((void)0)

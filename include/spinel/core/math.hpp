@@ -35,6 +35,11 @@ inline float nearbyint(float x) noexcept { return __builtin_nearbyintf(x); }
 inline double nearbyint(double x) noexcept { return __builtin_nearbyint(x); }
 inline long long llround(double x) noexcept { return __builtin_llround(x); }
 inline double fmod(double x, double y) noexcept { return __builtin_fmod(x, y); }
+inline double remainder(double x, double y) noexcept { return __builtin_remainder(x, y); }
+
+/// x = result * 2^*exponent with result in [1/2, 1), and back.
+inline float frexp(float x, int* exponent) noexcept { return __builtin_frexpf(x, exponent); }
+inline float ldexp(float x, int exponent) noexcept { return __builtin_ldexpf(x, exponent); }
 
 inline double exp(double x) noexcept { return __builtin_exp(x); }
 inline float exp(float x) noexcept { return __builtin_expf(x); }

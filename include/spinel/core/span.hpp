@@ -7,11 +7,24 @@
 
 namespace spinel {
 
+namespace detail {
+template <class T>
+struct WithoutConst {
+  using type = T;
+};
+template <class T>
+struct WithoutConst<const T> {
+  using type = T;
+};
+}  // namespace detail
+
 /// Pointer and length; never owns. From any container with data() and size() whose items it may point at (a const
 /// container, a temporary of it too, for a Span<const T>), from an array, and from a pointer with a count.
 template <class T>
 class Span {
  public:
+  using value_type = typename detail::WithoutConst<T>::type;
+
   constexpr Span() noexcept = default;
   constexpr Span(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
   template <std::size_t n>

@@ -93,14 +93,20 @@ void for_each_set_bit_in(Span<const std::uint64_t> words, std::size_t first, std
 
 }  // namespace detail
 
+/// Round t of the tensor without any event.
+template <int max_distance>
+void encode_empty_round(const TensorLayout<max_distance>& layout, int t, float* slice) noexcept {
+  const float* empty = layout.empty_round[t == 0 || t == layout.experiment.rounds - 1 ? 0 : 1];
+  for (int k = 0; k < layout.n_sites() * tensor_channels; ++k) slice[k] = empty[k];
+}
+
 /// Round t of the tensor, [row][column][channel]: the presence values, and 1 at the site of each detection event that the network
 /// may see. The type that is not the memory basis is hidden in the first and the last round.
 template <int max_distance>
 void encode_round(const TensorLayout<max_distance>& layout, Span<const std::uint64_t> events, int t, float* slice) noexcept {
   const MemoryExperiment& experiment = layout.experiment;
   const bool at_end = t == 0 || t == experiment.rounds - 1;
-  const float* empty = layout.empty_round[at_end ? 0 : 1];
-  for (int k = 0; k < layout.n_sites() * tensor_channels; ++k) slice[k] = empty[k];
+  encode_empty_round(layout, t, slice);
   const auto n_checks = static_cast<std::size_t>(experiment.n_checks());
   for (int kind = 0; kind < 2; ++kind) {
     const Basis type = layout.type_of_kind[kind];

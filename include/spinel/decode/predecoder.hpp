@@ -28,7 +28,9 @@ class RuntimePredecoder {
   template <class Weights>
   Status set_up(const Weights& weights, const MemoryExperiment& experiment, bool dual, Span<std::byte> memory) noexcept {
     if (const Status status = make_tensor_layout(experiment, dual, layout_); status != Status::ok) return status;
-    return engine_.set_up(weights, experiment.distance, memory);
+    if (const Status status = engine_.set_up(weights, experiment.distance, memory); status != Status::ok) return status;
+    engine_.set_background(experiment.rounds, [&](int t, float* slice) { encode_empty_round(layout_, t, slice); });
+    return Status::ok;
   }
 
   /// One shot. `events` and `residual` are packed bits in detector order, at least n_detectors() of them, in different memory.
@@ -50,31 +52,42 @@ class RuntimePredecoder {
   }
 
   const MemoryExperiment& experiment() const noexcept { return layout_.experiment; }
+  const TensorLayout<max_distance>& layout() const noexcept { return layout_; }
+  Engine& engine() noexcept { return engine_; }
 
  private:
   TensorLayout<max_distance> layout_{};
   Engine engine_{};
 };
 
-/// The pre-decoder of one experiment, with all its memory inside: `sizeof` is all there will ever be.
+/// The pre-decoder of one experiment, with all its memory inside: `sizeof` is all there will ever be. `network` may ask for
+/// bf16 or int8 arithmetic (`in_precision`); its weights are those of the float32 network.
 template <MemoryExperiment experiment, Network network, Arch A = arch::native>
   requires(RequireValid<experiment>::value)
 class Predecoder {
   static_assert(experiment.distance <= detail::largest_distance, "spinel: the pre-decoder serves distances up to 21");
-  using Engine = Forward<network, A, experiment.distance>;
+  using Engine = Forward<in_precision(network, Precision::fp32), A, experiment.distance, network.precision>;
 
  public:
+  using Weights = typename Engine::Weights;
+
   Predecoder() = default;
   Predecoder(const Predecoder&) = delete;  // the engine points into memory_
   Predecoder& operator=(const Predecoder&) = delete;
 
-  Status set_up(const WeightsView<network>& weights, bool dual = false) noexcept {
+  Status set_up(const Weights& weights, bool dual = false) noexcept {
     return predecoder_.set_up(weights, experiment, dual, memory_);
   }
   /// Corrects one shot: `residual` becomes the events that the matcher must still explain.
   ObservableFlips run(const Detectors<experiment>& events, Detectors<experiment>& residual) noexcept {
     return predecoder_.run(events.words, residual.words);
   }
+  /// The same; `watch(t, logits)` sees each round's logits [row][column][channel].
+  template <class Watch>
+  ObservableFlips run(const Detectors<experiment>& events, Detectors<experiment>& residual, Watch&& watch) noexcept {
+    return predecoder_.run(events.words, residual.words, watch);
+  }
+  const TensorLayout<experiment.distance>& layout() const noexcept { return predecoder_.layout(); }
 
  private:
   RuntimePredecoder<Engine, experiment.distance> predecoder_{};

@@ -26,6 +26,18 @@ void begin_residual(const TensorLayout<max_distance>& layout, Span<const std::ui
     residual[static_cast<std::size_t>(k / 64)] &= ~(std::uint64_t{1} << (k % 64));
 }
 
+/// Clears the detectors that are not of the memory basis: no matching of them can flip the observable.
+inline void keep_memory_basis(const MemoryExperiment& experiment, Span<std::uint64_t> events) noexcept {
+  for (int t = 1; t < experiment.rounds; ++t)
+    for (std::int64_t left = experiment.n_checks(), at = detector_index(experiment, opposite(experiment.basis), 0, t); left > 0;) {
+      const std::int64_t bit = at % 64, count = left < 64 - bit ? left : 64 - bit;
+      const std::uint64_t ones = count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+      events[static_cast<std::size_t>(at / 64)] &= ~(ones << bit);
+      left -= count;
+      at += count;
+    }
+}
+
 /// Applies round t's logits [row][column][channel] to the residual. Returns the flips of the memory basis's observable.
 template <int max_distance>
 ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, Span<std::uint64_t> residual) noexcept {

@@ -15,6 +15,7 @@
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
+#include <spinel/match/union_find.hpp>
 
 namespace spinel::io {
 
@@ -92,6 +93,19 @@ inline Expected<OwnedMatcher<CorrelatedMatcher>> make_correlated_matcher(const D
   made.memory.resize(CorrelatedMatcher::memory_needed(model.n_detectors, edges->mechanism_of, model.n_observables, options));
   auto matcher = CorrelatedMatcher::create(model.n_detectors, model.n_observables, edges->edges, edges->mechanism_of,
                                            made.memory, options);
+  if (!matcher) return detail::matcher_error(matcher.status);
+  made.matcher = matcher.value;
+  return made;
+}
+
+/// The union-find decoder of the same graph. Errors: the same.
+inline Expected<OwnedMatcher<UnionFind>> make_union_find(const DetectorErrorModel& model, const UnionFindOptions& options = {}) {
+  auto edges = graph_edges(model);
+  if (!edges) return Error{edges.error()};
+  OwnedMatcher<UnionFind> made;
+  made.n_observables = model.n_observables;
+  made.memory.resize(UnionFind::memory_needed(model.n_detectors, edges->edges.size()));
+  auto matcher = UnionFind::create(model.n_detectors, model.n_observables, edges->edges, made.memory, options);
   if (!matcher) return detail::matcher_error(matcher.status);
   made.matcher = matcher.value;
   return made;

@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <spinel/core/span.hpp>
 #include <spinel/core/algorithm.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/path_tables.hpp>
@@ -57,6 +57,8 @@ struct Item {
   Label label = Label::outside;
 };
 
+class GapSearch;
+
 class AlternatingTree {
  public:
   void lay_out(std::size_t n_detectors, const PathTableOptions& options, Arena& arena) noexcept {
@@ -101,6 +103,10 @@ class AlternatingTree {
   void end() noexcept {
     for (std::size_t k = 0; k < n_leaves_; ++k) leaf_at_[leaves_[k].node] = -1;
   }
+  /// Takes back `end`.
+  void remember_leaves() noexcept {
+    for (std::size_t k = 0; k < n_leaves_; ++k) leaf_at_[leaves_[k].node] = static_cast<std::int32_t>(k);
+  }
   /// Grows a tree from the unmatched top item of `root` until it is matched. False: nothing is left to match it with.
   bool search(const MatchingGraph& graph, const PathTables& tables, ShortestPaths& paths, std::int32_t root) noexcept;
 
@@ -139,6 +145,7 @@ class AlternatingTree {
   }
 
  private:
+  friend class GapSearch;
   struct Candidate {
     std::int64_t distance = 0;
     std::int32_t leaf = 0;

@@ -11,11 +11,11 @@
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
-#include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
+#include <spinel/match/implied_weights.hpp>
 #include <spinel/match/matcher.hpp>
 
 namespace spinel {
@@ -77,25 +77,11 @@ class CorrelatedMatcher {
   ExactMatcher& exact() noexcept { return exact_; }
 
  private:
-  struct Joint {
-    std::uint32_t cause = 0, effect = 0;
-    double probability = 0;
-  };
   static constexpr std::uint32_t no_place = 0xffffffff;
 
-  /// Calls `visit(begin, end)` for the components of every mechanism.
-  template <class Visit>
-  static void for_mechanisms(Span<const std::uint32_t> mechanism_of, Visit&& visit) noexcept {
-    for (std::size_t begin = 0, end = 0; begin < mechanism_of.size(); begin = end) {
-      while (end < mechanism_of.size() && mechanism_of[end] == mechanism_of[begin]) ++end;
-      visit(begin, end);
-    }
-  }
   void lay_out(Span<const std::uint32_t> mechanism_of, Arena& arena) noexcept {
-    std::size_t n_pairs = 0;
-    for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) { n_pairs += (end - begin) * (end - begin - 1); });
-    const std::size_t n_edges = mechanism_of.size();
-    joints_ = arena.take<Joint>(n_pairs);
+    const std::size_t n_pairs = detail::n_joint_edges(mechanism_of), n_edges = mechanism_of.size();
+    joints_ = arena.take<detail::JointEdges>(n_pairs);
     implied_ = arena.take<EdgeWeight>(n_pairs);
     implied_begin_ = arena.take<std::uint32_t>(n_edges + 1);
     place_ = arena.take<std::uint32_t>(n_edges);
@@ -105,7 +91,7 @@ class CorrelatedMatcher {
   void find_implied(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of) noexcept;
 
   ExactMatcher exact_;
-  Span<Joint> joints_;  // only for set-up
+  Span<detail::JointEdges> joints_;  // only for set-up
   Span<EdgeWeight> implied_;
   Span<std::uint32_t> implied_begin_;
   Span<std::uint32_t> place_;  // per shot: of an edge in weights_
@@ -114,32 +100,11 @@ class CorrelatedMatcher {
 
 inline void CorrelatedMatcher::find_implied(Span<const GraphEdge> edges,
                                             Span<const std::uint32_t> mechanism_of) noexcept {
-  const MatchingGraph& graph = exact_.graph();
-  std::size_t n = 0;
-  for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i)
-      for (std::size_t j = begin; j < end; ++j) {
-        const std::uint32_t cause = graph.merged_into(i), effect = graph.merged_into(j);
-        if (cause == effect || cause == MatchingGraph::no_edge || effect == MatchingGraph::no_edge) continue;
-        joints_[n++] = {cause, effect, edges[i].probability};
-      }
-  });
-  spinel::sort(joints_.data(), joints_.data() + n, [](const Joint& x, const Joint& y) {
-    return x.cause != y.cause ? x.cause < y.cause : x.effect != y.effect ? x.effect < y.effect : x.probability < y.probability;
-  });
   std::uint32_t n_implied = 0, next_cause = 0;
-  for (std::size_t k = 0; k < n;) {
-    const Joint& of = joints_[k];
-    double joint = 0;
-    std::size_t end = k;
-    for (; end < n && joints_[end].cause == of.cause && joints_[end].effect == of.effect; ++end)
-      joint = joint * (1 - joints_[end].probability) + joints_[end].probability * (1 - joint);
-    for (; next_cause <= of.cause; ++next_cause) implied_begin_[next_cause] = n_implied;
-    const double conditional = spinel::min(0.5, joint / graph.edges()[of.cause].probability);
-    const std::int32_t weight = graph.units(spinel::log((1 - conditional) / conditional));
-    if (weight < graph.signed_weight(of.effect)) implied_[n_implied++] = {of.effect, weight};
-    k = end;
-  }
+  detail::for_implied_weights(exact_.graph(), edges, mechanism_of, joints_, [&](std::uint32_t cause, EdgeWeight effect) {
+    for (; next_cause <= cause; ++next_cause) implied_begin_[next_cause] = n_implied;
+    implied_[n_implied++] = effect;
+  });
   for (; next_cause < implied_begin_.size(); ++next_cause) implied_begin_[next_cause] = n_implied;
 }
 

@@ -22,6 +22,8 @@
 
 namespace spinel {
 
+class ClassGap;
+
 class ExactMatcher {
  public:
   using Options = PathTableOptions;
@@ -107,6 +109,7 @@ class ExactMatcher {
   Certificate certificate() noexcept;
 
  private:
+  friend class ClassGap;
   void lay_out(std::size_t n_detectors, std::size_t n_edges, std::size_t n_observables, const Options& options,
                Arena& arena) noexcept {
     graph_.lay_out(n_detectors, n_edges, arena);
@@ -143,20 +146,7 @@ class ExactMatcher {
 
   void read(const std::uint8_t* events) noexcept {
     tree_.begin(by_search());
-    const std::size_t n_bytes = (n_detectors() + 7) / 8;
-    const auto assumed = graph_.assumed_events();
-    for (std::size_t w = 0; 8 * w < n_bytes; ++w) {
-      std::uint64_t word = 0;
-      if (std::endian::native == std::endian::little && 8 * w + 8 <= n_bytes) {
-        std::memcpy(&word, events + 8 * w, 8);
-      } else {
-        for (std::size_t b = 0; b < 8 && 8 * w + b < n_bytes; ++b) word |= std::uint64_t{events[8 * w + b]} << (8 * b);
-      }
-      word ^= assumed[w];
-      if (const std::size_t past = n_detectors() - 64 * w; past < 64) word &= (std::uint64_t{1} << past) - 1;
-      for (; word != 0; word &= word - 1)
-        tree_.add_leaf(static_cast<std::uint32_t>(64 * w) + static_cast<std::uint32_t>(std::countr_zero(word)));
-    }
+    graph_.for_each_event(events, [&](std::uint32_t node) { tree_.add_leaf(node); });
   }
 
   /// Matches what is tight after the first look; returns how many events are left in `unpaired_`.

@@ -5,8 +5,10 @@
 // Source: Higgott and Gidney, Sparse Blossom, arXiv:2303.15933, for the conventions that users know.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 
 #include <spinel/core/algorithm.hpp>
@@ -91,6 +93,24 @@ class MatchingGraph {
   Span<const std::uint64_t> assumed_events() const noexcept { return assumed_events_; }
   ObservableFlips assumed_observables() const noexcept { return assumed_observables_; }
   std::int64_t assumed_weight() const noexcept { return assumed_weight_; }
+  /// Calls `visit(detector)` in ascending order for every detection event of a packed shot ((n_detectors + 7) / 8 bytes,
+  /// bits past the end ignored), those of the assumed mechanisms added.
+  template <class Visit>
+  void for_each_event(const std::uint8_t* events, Visit&& visit) const noexcept {
+    const std::size_t n_bytes = (n_detectors_ + 7) / 8;
+    for (std::size_t w = 0; 8 * w < n_bytes; ++w) {
+      std::uint64_t word = 0;
+      if (std::endian::native == std::endian::little && 8 * w + 8 <= n_bytes) {
+        std::memcpy(&word, events + 8 * w, 8);
+      } else {
+        for (std::size_t b = 0; b < 8 && 8 * w + b < n_bytes; ++b) word |= std::uint64_t{events[8 * w + b]} << (8 * b);
+      }
+      word ^= assumed_events_[w];
+      if (const std::size_t past = n_detectors_ - 64 * w; past < 64) word &= (std::uint64_t{1} << past) - 1;
+      for (; word != 0; word &= word - 1)
+        visit(static_cast<std::uint32_t>(64 * w) + static_cast<std::uint32_t>(std::countr_zero(word)));
+    }
+  }
   /// Natural logarithms in one weight unit.
   double nats_per_unit() const noexcept { return nats_per_unit_; }
   /// A weight in nats as the even number of units next to it, limited to four times the largest of the graph's own.

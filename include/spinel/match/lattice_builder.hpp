@@ -19,29 +19,46 @@
 namespace spinel::detail {
 
 /// Working memory of set-up; not needed afterwards.
-template <MemoryExperiment experiment>
+template <class Layout_>
 class LatticeTableBuilder {
  public:
-  using Layout = LatticeLayout<experiment>;
-  using Tables = LatticeTables<experiment>;
-  using Search = LatticeSearch<experiment>;
+  using Layout = Layout_;
+  using Tables = LatticeTables<Layout>;
+  using Search = LatticeSearch<Layout>;
+
+  /// What a builder needs beside itself; `builder` is null while sizes are counted.
+  static void lay_out(LatticeTableBuilder* builder, const LatticeCapacity& capacity, Arena& arena) noexcept {
+    auto* const window_hash = arena.take_raw<std::uint64_t>(capacity.windows);
+    auto* const window_size = arena.take_raw<int>(capacity.windows);
+    auto* const far_hash = arena.take_raw<std::uint64_t>(capacity.far);
+    if (builder == nullptr) return;
+    builder->window_hash_ = window_hash;
+    builder->window_size_ = window_size;
+    builder->far_hash_ = far_hash;
+  }
 
   /// `sites[n_detectors]` says where each detector of `graph` is. Errors: unsupported (not this lattice: edges between types,
   /// not periodic in time, further than a window, zero or negative weights, more than one observable, a part without
   /// boundary, weights that span more than a factor 120), out_of_capacity (more distinct neighborhoods than foreseen).
   Status build(const MatchingGraph& graph, const LatticeSite* sites, Tables& tables, Search& search) noexcept {
+    layout_ = tables.layout;
+    for (int row = 0; row < Layout::n_site_rows; ++row) tables.rows[row] = SiteRow{};
+    for (int row = 0; row < Layout::n_edge_rows; ++row) {
+      tables.degree[row] = 0;
+      tables.boundary_edge[row] = 0;
+    }
     n_layers_ = 0;
-    for (int layer = 0; layer <= Layout::last_layer; ++layer)
-      if (Layout::layer_class(layer) != Layout::end_layers || layer == Layout::last_layer / 2) layers_[n_layers_++] = layer;
+    for (int layer = 0; layer <= layout_.last_layer(); ++layer)
+      if (layout_.layer_class(layer) != Layout::end_layers || layer == layout_.last_layer() / 2) layers_[n_layers_++] = layer;
     // From the middle outwards: the middle sees the most layers, so its lists serve the others.
-    spinel::sort(layers_, layers_ + n_layers_, [](int a, int b) {
-      const int off_a = spinel::abs(2 * a - Layout::last_layer), off_b = spinel::abs(2 * b - Layout::last_layer);
+    spinel::sort(layers_, layers_ + n_layers_, [last = layout_.last_layer()](int a, int b) {
+      const int off_a = spinel::abs(2 * a - last), off_b = spinel::abs(2 * b - last);
       return off_a != off_b ? off_a < off_b : a < b;
     });
     tables.n_near = tables.n_windows = tables.n_window_slots = tables.n_far = tables.n_far_slots = 0;
     if (const Status status = take_edges(graph, sites, tables); status != Status::ok) return status;
     if (const Status status = find_boundary(graph, sites, tables, search); status != Status::ok) return status;
-    if (const Status status = choose_radii(tables, search); status != Status::ok) return status;
+    choose_radii(tables, search);
     for (int type = 0; type < 2; ++type)
       for (int position = 0; position < Layout::n_positions; ++position) {
         const Status status = fill_position(type, position, tables, search);
@@ -81,11 +98,12 @@ class LatticeTableBuilder {
       heaviest_ = spinel::max(heaviest_, static_cast<std::int32_t>(edge.weight));
     }
     if (heaviest_ == 0) return Status::unsupported;
+    tables.lightest = lightest_;
     tables.bucket_shift = static_cast<std::int32_t>(std::bit_width(static_cast<std::uint32_t>(lightest_))) - 1;
     if ((heaviest_ >> tables.bucket_shift) >= Search::n_buckets - 2) return Status::unsupported;
     for (std::size_t node = 0; node < graph.n_detectors(); ++node) {
       const LatticeSite& site = sites[node];
-      const int row = Layout::edge_row(site), id = Layout::id(site);
+      const int row = layout_.edge_row(site), id = layout_.id(site);
       const auto neighbors = graph.neighbors(static_cast<std::uint32_t>(node));
       const std::uint32_t boundary = graph.boundary_edge(static_cast<std::uint32_t>(node));
       const MarkedDistance way_out = boundary == MatchingGraph::no_edge ? 0 : marked(graph.edges()[boundary]);
@@ -100,7 +118,7 @@ class LatticeTableBuilder {
       for (std::size_t e = 0; e < neighbors.size(); ++e) {
         const LatticeSite& other = sites[neighbors[e].node];
         if (other.type != site.type) return Status::unsupported;
-        const LatticeEdge edge{Layout::id(other) - id, marked(graph.edges()[neighbors[e].edge])};
+        const LatticeEdge edge{layout_.id(other) - id, marked(graph.edges()[neighbors[e].edge])};
         if (first) {
           tables.edges[row][e] = edge;
           continue;
@@ -118,58 +136,56 @@ class LatticeTableBuilder {
   }
 
   Status find_boundary(const MatchingGraph& graph, const LatticeSite* sites, Tables& tables, Search& search) noexcept {
-    for (auto& distance : tables.boundary) distance = Tables::no_limit;
+    for (int id = 0; id < layout_.n_ids(); ++id) tables.boundary[id] = Tables::no_limit;
     search.from_boundary(
         tables,
         [&](auto&& reach) {
           for (std::size_t node = 0; node < graph.n_detectors(); ++node)
-            if (const auto weight = tables.boundary_edge[Layout::edge_row(sites[node])]; weight != 0)
-              reach(Layout::id(sites[node]), weight);
+            if (const auto weight = tables.boundary_edge[layout_.edge_row(sites[node])]; weight != 0)
+              reach(layout_.id(sites[node]), weight);
         },
-        [&](int id, MarkedDistance distance) { tables.boundary[id] = distance; });
+        [&](int id, MarkedDistance marked) { tables.boundary[id] = marked; });
     furthest_ = 0;
     for (std::size_t node = 0; node < graph.n_detectors(); ++node)
-      if (!is_isolated(graph, node)) furthest_ = spinel::max(furthest_, distance_of(tables.boundary[Layout::id(sites[node])]));
+      if (!is_isolated(graph, node)) furthest_ = spinel::max(furthest_, distance_of(tables.boundary[layout_.id(sites[node])]));
     // Twice the largest dual variable must fit 32 bits with room for time offsets.
     return furthest_ < (1 << 29) ? Status::ok : Status::unsupported;
   }
 
-  Status look_around(int type, int layer, int position, std::int32_t limit, const Tables& tables, Search& search,
-                     List& list) noexcept {
+  /// Everything nearer than `limit`; where that is more than a list holds, `limit` shrinks to what is complete.
+  void look_around(int type, int layer, int position, std::int32_t& limit, const Tables& tables, Search& search,
+                   List& list) noexcept {
     list.layer = layer;
     list.size = 0;
-    bool fits = true;
-    search.from(tables, Layout::id({type, layer, position}), limit, [&](int id, MarkedDistance distance) {
-      const LatticeSite other = Layout::site(id);
+    search.from(tables, layout_.id({type, layer, position}), limit, [&](int id, MarkedDistance marked) {
+      const LatticeSite other = layout_.site(id);
       if (list.size < max_seen)
         list.seen[list.size++] = {static_cast<std::int16_t>(other.layer - layer),
-                                  static_cast<std::int16_t>(other.position - position), distance};
-      else
-        fits = false;
+                                  static_cast<std::int16_t>(other.position - position), marked};
+      else  // found bucket by bucket
+        limit = spinel::min(limit, distance_of(marked) >> tables.bucket_shift << tables.bucket_shift);
     });
-    return fits ? Status::ok : Status::out_of_capacity;
   }
 
   /// The largest radii for which every place's neighbors fit the tiers' slots, windows and layers.
-  Status choose_radii(Tables& tables, Search& search) noexcept {
+  void choose_radii(Tables& tables, Search& search) noexcept {
     const auto far = static_cast<std::int32_t>(3.2 * heaviest_) & ~1;
     std::int32_t near = far, window = far, list = far;
     for (int type = 0; type < 2; ++type)
       for (int k = 0; k < n_layers_; ++k)
-        for (int position = 0; Layout::exists(type, layers_[k]) && position < Layout::n_positions; ++position) {
+        for (int position = 0; layout_.exists(type, layers_[k]) && position < Layout::n_positions; ++position) {
           List& seen = lists_[0];
           // What the list tier would not reach needs no look further than the list tier's radius.
-          const Status status = look_around(type, layers_[k], position, list, tables, search, seen);
-          if (status != Status::ok) return status;
+          look_around(type, layers_[k], position, list, tables, search, seen);
           int n = 0;
           for (int s = 0; s < seen.size; ++s) {
             const auto& one = seen.seen[s];
-            const std::int32_t distance = distance_of(one.distance);
+            const std::int32_t length = distance_of(one.distance);
             const int layers = spinel::abs(one.layers), positions = spinel::abs(one.positions);
-            if (layers > 1 || positions > window_reach) near = spinel::min(near, distance);
-            if (layers > 2 || positions > window_reach) window = spinel::min(window, distance);
-            if (layers > Layout::max_layers_reached) list = spinel::min(list, distance);
-            sorted_[n++] = distance;
+            if (layers > 1 || positions > window_reach) near = spinel::min(near, length);
+            if (layers > 2 || positions > window_reach) window = spinel::min(window, length);
+            if (layers > Layout::max_layers_reached) list = spinel::min(list, length);
+            sorted_[n++] = length;
           }
           if (n > 16) {
             spinel::nth_element(sorted_, sorted_ + 16, sorted_ + n);
@@ -190,16 +206,16 @@ class LatticeTableBuilder {
       tables.radius[tier] = next > 2.0 * furthest_ ? Tables::no_limit : static_cast<std::int32_t>(next) & ~1;
     }
     tables.radius[Tables::max_tiers - 1] = Tables::no_limit;
-    return Status::ok;
   }
 
   Status fill_position(int type, int position, Tables& tables, Search& search) noexcept {
     for (int k = 0; k < n_layers_; ++k) {
       lists_[k].layer = layers_[k];
       lists_[k].size = -1;
-      if (!Layout::exists(type, layers_[k])) continue;
-      const Status status = look_around(type, layers_[k], position, tables.radius[2], tables, search, lists_[k]);
-      if (status != Status::ok) return status;
+      if (!layout_.exists(type, layers_[k])) continue;
+      std::int32_t limit = tables.radius[2];
+      look_around(type, layers_[k], position, limit, tables, search, lists_[k]);
+      if (limit != tables.radius[2]) return Status::out_of_capacity;
       spinel::sort(lists_[k].seen, lists_[k].seen + lists_[k].size, [](const Seen& a, const Seen& b) {
         return a.layers != b.layers ? a.layers < b.layers : a.positions < b.positions;
       });
@@ -219,7 +235,7 @@ class LatticeTableBuilder {
           if (numbers[n_owners] < 0) return Status::out_of_capacity;
           ++n_owners;
         }
-        tables.rows[Layout::site_row({type, layers_[k], position})].*member = static_cast<std::uint16_t>(numbers[at]);
+        tables.rows[layout_.site_row({type, layers_[k], position})].*member = static_cast<std::uint16_t>(numbers[at]);
       }
       return Status::ok;
     };
@@ -233,7 +249,7 @@ class LatticeTableBuilder {
     return distance_of(seen.distance) >= from && distance_of(seen.distance) < to;
   }
   /// Whether `owner`'s entries, read at `other`'s layer, are `other`'s entries: what is missing there must not exist there.
-  static bool serves(int type, const List& owner, const List& other, std::int32_t from, std::int32_t to) noexcept {
+  bool serves(int type, const List& owner, const List& other, std::int32_t from, std::int32_t to) const noexcept {
     int b = 0;
     for (int a = 0; a < owner.size; ++a) {
       const Seen& mine = owner.seen[a];
@@ -243,7 +259,7 @@ class LatticeTableBuilder {
         ++b;
         continue;
       }
-      if (Layout::exists(type, other.layer + mine.layers)) return false;
+      if (layout_.exists(type, other.layer + mine.layers)) return false;
     }
     while (b < other.size && !in_range(other.seen[b], from, to)) ++b;
     return b == other.size;
@@ -278,7 +294,7 @@ class LatticeTableBuilder {
       return x != y ? x < y : a < b;
     });
     for (auto& rank : table.rank) rank = 16;
-    for (auto& distance : table.distance) distance = static_cast<MarkedDistance>(tables.radius[0]);
+    for (auto& unknown : table.distance) unknown = static_cast<MarkedDistance>(tables.radius[0]);
     for (int rank = 0; rank < n_part_; ++rank) {
       table.rank[order[rank]] = static_cast<std::uint8_t>(rank);
       table.offset[rank] = static_cast<std::int16_t>(part_[order[rank]].offset());
@@ -291,7 +307,7 @@ class LatticeTableBuilder {
           spinel::equal(known.distance, known.distance + 17, table.distance))
         return static_cast<int>(k);
     }
-    if (tables.n_near == Tables::max_near) return -1;
+    if (tables.n_near == tables.capacity.near) return -1;
     tables.near[tables.n_near] = table;
     return static_cast<int>(tables.n_near++);
   }
@@ -303,7 +319,7 @@ class LatticeTableBuilder {
                                           &tables.window_distance[tables.window[k].begin], window_size_[k]))
         return static_cast<int>(k);
     const std::size_t n = static_cast<std::size_t>(n_part_);
-    if (tables.n_windows == Tables::max_windows || tables.n_window_slots + n > Tables::max_window_slots) return -1;
+    if (tables.n_windows == tables.capacity.windows || tables.n_window_slots + n > tables.capacity.window_slots) return -1;
     WindowTable table;
     int first[6] = {};
     for (int k = 0; k < n_part_; ++k) {
@@ -328,7 +344,7 @@ class LatticeTableBuilder {
                                        static_cast<int>(tables.far[k].end - tables.far[k].begin)))
         return static_cast<int>(k);
     const std::size_t n = static_cast<std::size_t>(n_part_);
-    if (tables.n_far == Tables::max_far || tables.n_far_slots + n > Tables::max_far_slots) return -1;
+    if (tables.n_far == tables.capacity.far || tables.n_far_slots + n > tables.capacity.far_slots) return -1;
     const auto begin = static_cast<std::uint32_t>(tables.n_far_slots);
     append(&tables.far_offset[begin], &tables.far_distance[begin]);
     tables.n_far_slots += n;
@@ -351,16 +367,17 @@ class LatticeTableBuilder {
   }
 
   std::int32_t lightest_ = 0, heaviest_ = 0, furthest_ = 0;
-  int layers_[Layout::last_layer + 1];
+  Layout layout_;
+  int layers_[Layout::n_layer_classes];
   int n_layers_ = 0;
   bool row_filled_[Layout::n_edge_rows] = {};
   List lists_[Layout::n_layer_classes];
   Seen part_[max_seen];
   int n_part_ = 0;
   std::int32_t sorted_[max_seen];
-  std::uint64_t window_hash_[Tables::max_windows];
-  int window_size_[Tables::max_windows];
-  std::uint64_t far_hash_[Tables::max_far];
+  std::uint64_t* window_hash_ = nullptr;
+  int* window_size_ = nullptr;
+  std::uint64_t* far_hash_ = nullptr;
 };
 
 }  // namespace spinel::detail

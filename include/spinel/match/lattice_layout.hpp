@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
-#include <type_traits>
 
 #include <spinel/code/detectors.hpp>
 #include <spinel/code/experiment.hpp>
 #include <spinel/code/lattice.hpp>
+#include <initializer_list>
+#include <type_traits>
+
+#include <spinel/core/arena.hpp>
 
 namespace spinel {
 
@@ -23,61 +25,137 @@ struct LatticeSite {
   std::int32_t position = 0;
 };
 
-/// Sizes and arithmetic of the two bit lattices of one experiment.
-template <MemoryExperiment experiment>
-struct LatticeLayout {
-  static_assert(RequireValid<experiment>::value);
-  static constexpr int n_positions = experiment.n_checks();
-  static constexpr int last_layer = experiment.rounds;
-  static constexpr int n_detectors = static_cast<int>(experiment.n_detectors());
+/// How much room tables have; exceeded means Status::out_of_capacity.
+struct LatticeCapacity {
+  std::size_t near = 0, windows = 0, window_slots = 0, far = 0, far_slots = 0;
+
+  /// About twice what circuit-level noise of uniform rates needs.
+  static constexpr LatticeCapacity uniform(int distance) noexcept {
+    const auto d = static_cast<std::size_t>(distance);
+    return {24 * d + 64, 40 * d + 128, (40 * d + 128) * 56, 160 * d + 256, (160 * d + 256) * (d < 9 ? 96 : 256)};
+  }
+  /// Room for rates that differ from place to place, as long as every round is alike.
+  static constexpr LatticeCapacity any(int distance) noexcept {
+    const auto n = static_cast<std::size_t>(distance * distance - 1);
+    return {5 * n + 64, 9 * n + 64, (9 * n + 64) * 64, 19 * n + 64, (19 * n + 64) * (distance < 9 ? 128 : 320)};
+  }
+};
+
+/// Sizes and arithmetic of the two bit lattices. The distance is fixed at compile time; `rounds` is too, or is 0 for engines
+/// that are told at set-up, so that one of them serves every length of experiment.
+template <int d, int rounds = 0>
+class LatticeLayout {
+ public:
+  static constexpr bool is_fixed = rounds > 0;
+  static constexpr int fixed_rounds = is_fixed ? rounds : 2;
+  static constexpr int distance = d;
+  static constexpr int n_positions = (d * d - 1) / 2;
   /// No table entry reaches further than this many layers, so reading past the experiment's ends finds empty layers.
   static constexpr int max_layers_reached = 6;
   static constexpr int padding = max_layers_reached + 1;
   static constexpr int slack_bits = 128;
-  static constexpr int type_stride = (last_layer + 1 + 2 * padding) * n_positions + slack_bits;
-  static constexpr int n_ids = (slack_bits + 2 * type_stride + 511) / 512 * 512;
-  static constexpr int n_words = n_ids / 64 + 2;
+
+  constexpr LatticeLayout() noexcept : LatticeLayout(fixed_rounds) {}
+  explicit constexpr LatticeLayout(int n_rounds) noexcept
+      : last_layer_(n_rounds), type_stride_((n_rounds + 1 + 2 * padding) * n_positions + slack_bits) {}
+
+  constexpr int last_layer() const noexcept { return is_fixed ? rounds : last_layer_; }
+  constexpr int type_stride() const noexcept {
+    return is_fixed ? (rounds + 1 + 2 * padding) * n_positions + slack_bits : type_stride_;
+  }
+  constexpr int n_detectors() const noexcept { return 2 * n_positions * last_layer(); }
+  constexpr int n_ids() const noexcept { return (slack_bits + 2 * type_stride() + 511) / 512 * 512; }
+  constexpr int n_words() const noexcept { return n_ids() / 64 + 2; }
+  /// Events and blossoms.
+  constexpr int n_items() const noexcept { return n_detectors() + n_detectors() / 2 + 2; }
+  constexpr int n_blossoms() const noexcept { return n_detectors() / 2 + 2; }
+  /// The longest experiment for which everything fits 32-bit arithmetic on ids.
+  static constexpr int max_rounds = 100'000'000 / (2 * n_positions);
+  /// The longest experiment whose items fit the index type.
+  template <class Index>
+  static constexpr int max_rounds_of() noexcept {
+    return sizeof(Index) > 2 ? max_rounds : 32000 / (3 * n_positions);
+  }
 
   /// Layers near the ends have tables of their own, all others share one set.
   static constexpr int end_layers = 9;
   static constexpr int n_layer_classes = 2 * end_layers + 1;
-  static constexpr int layer_class(int layer) noexcept { return classify(layer, end_layers); }
+  constexpr int layer_class(int layer) const noexcept { return classify(layer, end_layers); }
   /// Edges differ from the bulk's in fewer layers.
   static constexpr int edge_end_layers = 3;
   static constexpr int n_edge_classes = 2 * edge_end_layers + 1;
-  static constexpr int edge_class(int layer) noexcept { return classify(layer, edge_end_layers); }
+  constexpr int edge_class(int layer) const noexcept { return classify(layer, edge_end_layers); }
 
-  static constexpr int id(const LatticeSite& site) noexcept {
-    return slack_bits + site.type * type_stride + (site.layer + padding) * n_positions + site.position;
+  constexpr int id(const LatticeSite& site) const noexcept {
+    return slack_bits + site.type * type_stride() + (site.layer + padding) * n_positions + site.position;
   }
-  static constexpr LatticeSite site(int id) noexcept {
-    const int type = (id - slack_bits) / type_stride;
-    const int within = id - slack_bits - type * type_stride;
-    return {type, within / n_positions - padding, within % n_positions};
+  constexpr LatticeSite site(int id) const noexcept {
+    const int type = id - slack_bits >= type_stride() ? 1 : 0;
+    const auto within = static_cast<unsigned>(id - slack_bits - type * type_stride());
+    return {type, static_cast<int>(within / n_positions) - padding, static_cast<int>(within % n_positions)};
   }
-  static constexpr bool exists(int type, int layer) noexcept {
-    return type == 0 ? layer >= 0 && layer <= last_layer : layer >= 1 && layer < last_layer;
+  constexpr bool exists(int type, int layer) const noexcept {
+    return type == 0 ? layer >= 0 && layer <= last_layer() : layer >= 1 && layer < last_layer();
   }
   /// Row of per-site tables.
   static constexpr int n_site_rows = 2 * n_layer_classes * n_positions;
-  static constexpr int site_row(const LatticeSite& site) noexcept {
+  constexpr int site_row(const LatticeSite& site) const noexcept {
     return (site.type * n_layer_classes + layer_class(site.layer)) * n_positions + site.position;
   }
   static constexpr int n_edge_rows = 2 * n_edge_classes * n_positions;
-  static constexpr int edge_row(const LatticeSite& site) noexcept {
+  constexpr int edge_row(const LatticeSite& site) const noexcept {
     return (site.type * n_edge_classes + edge_class(site.layer)) * n_positions + site.position;
   }
 
-  /// Small enough index type for events and blossoms.
-  static constexpr int n_items = n_detectors + n_detectors / 2 + 2;
-  using Index = std::conditional_t<(n_items < 32000), std::int16_t, std::int32_t>;
+ private:
+  constexpr int classify(int layer, int ends) const noexcept {
+    if (layer < ends) return layer;
+    return layer > last_layer() - ends ? 2 * ends - (last_layer() - layer) : ends;
+  }
+
+  int last_layer_;
+  int type_stride_;
+};
+
+/// An array of an engine: inside the object where its size is known to the compiler, else `n` is 0 and it is cut from an arena.
+template <class T, std::size_t n>
+class LatticeArray {
+ public:
+  constexpr void lay_out(std::size_t, Arena&) noexcept {}
+  operator T*() noexcept { return items_; }
+  operator const T*() const noexcept { return items_; }
 
  private:
-  static constexpr int classify(int layer, int ends) noexcept {
-    if (layer < ends) return layer;
-    return layer > last_layer - ends ? 2 * ends - (last_layer - layer) : ends;
-  }
+  T items_[n];
 };
+template <class T>
+class LatticeArray<T, 0> {
+ public:
+  constexpr void lay_out(std::size_t count, Arena& arena) noexcept { items_ = arena.take_raw<T>(count); }
+  operator T*() const noexcept { return items_; }
+
+ private:
+  T* items_ = nullptr;
+};
+
+/// What arrays of a fixed layout hold; zeros for others.
+template <class Layout>
+struct LatticeSizes {
+  static constexpr Layout layout{Layout::fixed_rounds};
+  static constexpr LatticeCapacity capacity = LatticeCapacity::uniform(Layout::distance);
+  static constexpr std::size_t of(std::size_t n) noexcept { return Layout::is_fixed ? n : 0; }
+  static constexpr std::size_t detectors = of(static_cast<std::size_t>(layout.n_detectors()));
+  static constexpr std::size_t ids = of(static_cast<std::size_t>(layout.n_ids()));
+  static constexpr std::size_t words = of(static_cast<std::size_t>(layout.n_words()));
+  static constexpr std::size_t items = of(static_cast<std::size_t>(layout.n_items()));
+  static constexpr std::size_t blossoms = of(static_cast<std::size_t>(layout.n_blossoms()));
+};
+
+/// Small enough index type for the events and blossoms of one experiment.
+template <MemoryExperiment experiment>
+using LatticeIndex =
+    std::conditional_t<(experiment.rounds <= LatticeLayout<experiment.distance>::template max_rounds_of<std::int16_t>()),
+                       std::int16_t, std::int32_t>;
 
 /// Which circuit numbered the detectors.
 enum class DetectorNumbering : std::uint8_t {
@@ -86,8 +164,7 @@ enum class DetectorNumbering : std::uint8_t {
 };
 
 /// Fills `sites[n_detectors]` for the library's own numbering.
-template <MemoryExperiment experiment>
-constexpr void place_own_detectors(LatticeSite* sites) noexcept {
+constexpr void place_own_detectors(const MemoryExperiment& experiment, LatticeSite* sites) noexcept {
   for (int layer = 0; layer <= experiment.rounds; ++layer)
     for (int k = 0; k < experiment.n_checks(); ++k) {
       if (layer == experiment.rounds) {
@@ -103,10 +180,10 @@ constexpr void place_own_detectors(LatticeSite* sites) noexcept {
 /// The same for the numbering of Stim's rotated memory circuits: checks at (x, y) on a grid of pitch 1, X checks where x + y
 /// is odd and none of them on the left and right sides. Rounds are written row by row with both types mixed, the first and
 /// the last layer column by column.
-template <MemoryExperiment experiment>
-constexpr void place_stim_detectors(LatticeSite* sites) noexcept {
-  constexpr int d = experiment.distance;
-  std::int32_t position[d + 1][d + 1] = {}, type[d + 1][d + 1] = {}, used[2] = {0, 0};
+constexpr void place_stim_detectors(const MemoryExperiment& experiment, LatticeSite* sites) noexcept {
+  constexpr int side = MemoryExperiment::max_distance + 1;
+  const int d = experiment.distance;
+  std::int32_t position[side][side] = {}, type[side][side] = {}, used[2] = {0, 0};
   for (int y = 0; y <= d; ++y)
     for (int x = 0; x <= d; ++x) {
       const bool is_x = (x + y) % 2 == 1;

@@ -15,6 +15,7 @@
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>
 #include <spinel/match/matcher.hpp>
@@ -22,64 +23,66 @@
 
 namespace spinel {
 
-/// Concept `Matcher`, for `experiment` in the numbering given at set-up. Default-constructed it decodes nothing: call `set_up`.
-template <MemoryExperiment experiment, class BitOps = NativeBits>
-class LatticeMatcher {
-  using Layout = LatticeLayout<experiment>;
-  using Tables = detail::LatticeTables<experiment>;
-  using Tree = detail::LatticeTree<experiment, BitOps>;
-  using Builder = detail::LatticeTableBuilder<experiment>;
-  using Index = typename Layout::Index;
+/// Concept `Matcher` for memory experiments of one distance and any number of rounds, in memory from the caller.
+/// `Index` limits the rounds: LatticeLayout::max_rounds_of. Default-constructed it decodes nothing: call `set_up`. Several models of
+/// the same lattice (a stream's windows) may share one object and its working memory: `n_models`.
+template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1>
+class AnyRoundsLatticeMatcher {
+  using Layout = Layout_;
+  using Sizes = LatticeSizes<Layout>;
+  using Tables = detail::LatticeTables<Layout>;
+  using Tree = detail::LatticeTree<Layout, Index_, BitOps>;
+  using Events = detail::LatticeEvents<Layout, Index_>;
+  using Metric = detail::LatticeMetric<Tree, BitOps>;
+  using Search = detail::LatticeSearch<Layout>;
+  using Builder = detail::LatticeTableBuilder<Layout>;
+  using Index = Index_;
 
  public:
-  LatticeMatcher() noexcept = default;
-  LatticeMatcher(const LatticeMatcher&) = delete;
-  LatticeMatcher& operator=(const LatticeMatcher&) = delete;
+  AnyRoundsLatticeMatcher() noexcept = default;
+  AnyRoundsLatticeMatcher(const AnyRoundsLatticeMatcher&) = delete;
+  AnyRoundsLatticeMatcher& operator=(const AnyRoundsLatticeMatcher&) = delete;
 
+  static constexpr int max_rounds() noexcept { return Layout::template max_rounds_of<Index>(); }
+  /// Bytes that the matcher lives in beside the object itself.
+  static std::size_t memory_bytes(int rounds, const LatticeCapacity& capacity) noexcept {
+    if constexpr (Layout::is_fixed) {
+      return 0;
+    } else {
+      Arena counter;
+      AnyRoundsLatticeMatcher sized;
+      sized.lay_out(Layout(rounds), capacity, counter);
+      return counter.used() + Arena::alignment;
+    }
+  }
   /// Bytes that `set_up` needs for a model with this many edges, and only during the call.
-  static std::size_t scratch_bytes(std::size_t n_edges) noexcept {
+  static std::size_t scratch_bytes(int rounds, const LatticeCapacity& capacity, std::size_t n_edges) noexcept {
     Arena counter;
-    Scratch{}.lay_out(n_edges, counter);
+    Scratch{}.lay_out(Layout(rounds), capacity, n_edges, counter);
     return counter.used() + Arena::alignment;
   }
 
   /// Builds the tables for the unrolled model `edges`; weights become fixed point as MatchingGraph says, so totals equal those
   /// of ExactMatcher. Errors: bad_shape (not the experiment's detectors), unsupported (the model is not this lattice with
-  /// this numbering: use ExactMatcher), out_of_capacity (scratch, or too many kinds of neighborhoods), and MatchingGraph's.
-  Status set_up(Span<const GraphEdge> edges, Span<std::byte> scratch_memory,
-                DetectorNumbering numbering = DetectorNumbering::own) noexcept {
-    is_set_up_ = false;
-    Arena arena(scratch_memory);
-    Scratch scratch;
-    scratch.lay_out(edges.size(), arena);
-    if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
-    if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
-    LatticeSite* sites = scratch.sites.data();
-    if (numbering == DetectorNumbering::own) place_own_detectors<experiment>(sites);
-    else place_stim_detectors<experiment>(sites);
-    const Status status = scratch.builder[0].build(scratch.graph, sites, tables_, search_);
-    if (status != Status::ok) return status;
-    for (auto& word : never_fires_) word = 0;
-    for (std::size_t k = 0; k < n_detectors(); ++k) {
-      id_of_[k] = Layout::id(sites[k]);
-      tables_.near_of[id_of_[k]] = tables_.row(id_of_[k]).near;
-      if (Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
-    }
-    nats_per_unit_ = scratch.graph.nats_per_unit();
-    is_set_up_ = true;
-    return Status::ok;
+  /// this numbering: use ExactMatcher), out_of_capacity (memory, or too many kinds of neighborhoods), bad_argument (another
+  /// distance, too many rounds), and MatchingGraph's.
+  Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
+                Span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own,
+                const LatticeCapacity& capacity = LatticeCapacity::uniform(d), int model = 0) noexcept {
+    return set_up(experiment, edges, memory, scratch_memory, numbering, capacity, model,
+                  [](const MatchingGraph&, const LatticeSite*) { return Status::ok; });
   }
 
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
   /// read of the bits). Before a successful `set_up`: no flips, outcome no_perfect_matching.
   MatchResult decode(const std::uint8_t* events) noexcept {
-    if (SPINEL_UNLIKELY(!is_set_up_)) return {0, 0, MatchOutcome::no_perfect_matching};
+    if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
     if (!match(events)) {
-      tree_.end();
+      end();
       return {0, 0, MatchOutcome::no_perfect_matching};
     }
     const MatchResult result = finish();
-    tree_.end();
+    end();
     return result;
   }
 
@@ -92,74 +95,199 @@ class LatticeMatcher {
     bool proves_optimality() const noexcept { return primal == result.weight && flips == result.observables; }
   };
   Certified decode_certified(const std::uint8_t* events) noexcept {
-    if (!is_set_up_ || !match(events)) {
-      tree_.end();
+    if (!is_set_up_[0] || !match(events)) {
+      end();
       return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     }
-    Certified certified{finish()};
-    for (int k = 0; k < tree_.n_events; ++k) {
+    const Certified certified = prove(finish());
+    end();
+    return certified;
+  }
+
+  static constexpr int boundary_mate = -1;
+
+  /// Matches the events at `ids[0..n)` (distinct, `layout.id` of places that exist, n <= n_detectors()) under `model` and calls
+  /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
+  /// observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
+  /// `stop()` is asked before every search; once it says true, the events that are still single go to the boundary: an
+  /// explanation of everything, but no longer the likeliest.
+  struct PlacesMatched {
+    int n_unexplained = 0;  ///< events left out
+    int n_unsettled = 0;    ///< events sent to the boundary because of `stop`; 0: the matching is exact
+  };
+  template <class Visit, class Stop>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
+    const Tables& tables = tables_[model];
+    if (SPINEL_UNLIKELY(!is_set_up_[model])) return {n, 0};
+    tree_.begin();
+    events_.begin();
+    int n_read = 0;
+    for (int k = 0; k < n; ++k) {
+      const std::int32_t id = ids[k];
+      if (SPINEL_UNLIKELY(tables.boundary[id] == Tables::no_limit)) continue;
+      given_[n_read] = static_cast<Index>(k);
+      events_.ids[n_read] = id;
+      events_.event_at[id] = static_cast<Index>(n_read++);
+      const auto at = static_cast<std::uint32_t>(id);
+      events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+    }
+    events_.n_events = n_read;
+    const int n_unsettled = match_events(tables, stop);
+    if (tree_.has_blossoms()) tree_.resolve_blossoms();
+    for (int k = 0; k < n_read; ++k) {
+      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
+    }
+    end();
+    return {n - n_read, n_unsettled};
+  }
+  /// For walking paths: distances from a place to all places nearer than `limit`, as `visit(id, distance with flip)`.
+  template <class Visit>
+  void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
+    search_.from(tables_[model], id, limit, visit);
+  }
+
+  std::size_t n_detectors() const noexcept { return static_cast<std::size_t>(tables_[0].layout.n_detectors()); }
+  double nats_per_unit(int model = 0) const noexcept { return nats_per_unit_[model]; }
+  /// Bytes of tables that decoding may read, of those that the object holds.
+  std::size_t table_bytes(int model = 0) const noexcept { return tables_[model].bytes(); }
+  const Tables& tables(int model = 0) const noexcept { return tables_[model]; }
+
+ protected:
+  /// `more(graph, sites)` adds what a derived engine needs.
+  template <class More>
+  Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
+                Span<std::byte> scratch_memory, DetectorNumbering numbering, const LatticeCapacity& capacity, int model,
+                More&& more) noexcept {
+    Tables& tables = tables_[model];
+    is_set_up_[model] = false;
+    if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
+      return Status::bad_argument;
+    const Layout layout(experiment.rounds);
+    Arena arena(scratch_memory), own(memory);
+    Scratch scratch;
+    scratch.lay_out(layout, capacity, edges.size(), arena);
+    lay_out(layout, capacity, own);
+    if (arena.overflowed() || scratch_memory.empty()) return Status::out_of_capacity;
+    if (!Layout::is_fixed && (own.overflowed() || memory.empty())) return Status::out_of_capacity;
+    if (const Status status = scratch.graph.build(edges); status != Status::ok) return status;
+    LatticeSite* sites = scratch.sites.data();
+    if (numbering == DetectorNumbering::own) place_own_detectors(experiment, sites);
+    else place_stim_detectors(experiment, sites);
+    events_.clear(layout);
+    tree_.clear(layout);
+    search_.clear(layout);
+    const Status status = scratch.builder[0].build(scratch.graph, sites, tables, search_);
+    if (status != Status::ok) return status;
+    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
+    if (model == 0)
+      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
+    for (std::size_t k = 0; k < n_detectors(); ++k) {
+      id_of_[k] = layout.id(sites[k]);
+      tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
+      if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
+    }
+    nats_per_unit_[model] = scratch.graph.nats_per_unit();
+    is_set_up_[model] = true;
+    return Status::ok;
+  }
+  struct Scratch {
+    MatchingGraph graph;
+    Span<LatticeSite> sites;
+    Span<Builder> builder;
+    void lay_out(const Layout& layout, const LatticeCapacity& capacity, std::size_t n_edges, Arena& arena) noexcept {
+      const auto n = static_cast<std::size_t>(layout.n_detectors());
+      graph.lay_out(n, n_edges, arena);
+      sites = arena.take<LatticeSite>(n);
+      builder = arena.take<Builder>(1);
+      Builder::lay_out(builder.data(), capacity, arena);
+    }
+  };
+  constexpr void lay_out(const Layout& layout, const LatticeCapacity& capacity, Arena& arena) noexcept {
+    const auto n = static_cast<std::size_t>(layout.n_detectors());
+    for (Tables& tables : tables_) tables.lay_out(layout, capacity, arena);
+    events_.lay_out(layout, arena);
+    tree_.lay_out(layout, arena);
+    search_.lay_out(layout, arena);
+    id_of_.lay_out(n, arena);
+    never_fires_.lay_out((n + 63) / 64, arena);
+    nearest_.lay_out(n + 1, arena);
+    unpaired_.lay_out(n + 1, arena);
+    given_.lay_out(n + 1, arena);
+  }
+
+  void end() noexcept {
+    tree_.end([&](Index leaf) { events_.forget(leaf); });
+    events_.end();
+  }
+  Certified prove(const MatchResult& result) const noexcept {
+    Certified certified{result};
+    for (int k = 0; k < events_.n_events; ++k) {
       const auto& match = tree_.item(static_cast<Index>(k)).match;
       if (match.v == Tree::unmatched) certified.primal = -1;
       if (match.v >= k) continue;
       certified.primal += detail::distance_of(match.path);
       certified.flips ^= match.path & 1;
     }
-    tree_.end();
     return certified;
   }
-
-  static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(Layout::n_detectors); }
-  double nats_per_unit() const noexcept { return nats_per_unit_; }
-  /// Bytes of tables that decoding may read, of those that the object holds.
-  std::size_t table_bytes() const noexcept { return tables_.bytes(); }
-  const Tables& tables() const noexcept { return tables_; }
-
- private:
-  struct Scratch {
-    MatchingGraph graph;
-    Span<LatticeSite> sites;
-    Span<Builder> builder;
-    void lay_out(std::size_t n_edges, Arena& arena) noexcept {
-      graph.lay_out(n_detectors(), n_edges, arena);
-      sites = arena.take<LatticeSite>(n_detectors());
-      builder = arena.take<Builder>(1);
-    }
-  };
-
   /// False where an event cannot be explained at all.
   bool match(const std::uint8_t* events) noexcept {
     tree_.begin();
+    events_.begin();
     if (!read(events)) return false;
-    look_for_nearest();
-    int n = pair_nearest();
-    // Small trees first: most are, and what they settle spares the others work.
+    match_events(tables_[0], [] { return false; });
+    return true;
+  }
+  /// Returns how many events were sent to the boundary because of `stop`.
+  template <class Stop>
+  int match_events(const Tables& tables, Stop&& stop) noexcept {
+    Metric metric(tables, search_, events_, tree_);
+    look_for_nearest(tables);
+    return search_all(metric, pair_nearest(), tables, stop);
+  }
+  /// Matches the first `n` of `unpaired_`, and whom that undoes. Small trees first: most are, and what they settle spares the
+  /// others work. Returns how many were sent to the boundary instead because of `stop`.
+  template <class AnyMetric, class Stop>
+  int search_all(AnyMetric& metric, int n, const Tables& tables, Stop&& stop) noexcept {
     constexpr int small_tree = 3, any_tree = 1 << 30;
     int n_left = 0;
+    bool stopped = false;
     for (int k = 0; k < n; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables_, search_, leaf, small_tree);
+      if (tree_.top_of(leaf).match.v == Tree::unmatched && !(stopped = stopped || stop()))
+        tree_.search(metric, leaf, small_tree);
       unpaired_[n_left] = leaf;
       n_left += tree_.top_of(leaf).match.v == Tree::unmatched;
     }
+    int n_unsettled = 0;
     for (int k = 0; k < n_left; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched) tree_.search(tables_, search_, leaf, any_tree);
+      if (tree_.top_of(leaf).match.v != Tree::unmatched) continue;
+      if (!(stopped = stopped || stop())) {
+        tree_.search(metric, leaf, any_tree);
+      } else {
+        auto& match = tree_.top_of(leaf).match;
+        match.v = Tree::to_boundary;
+        match.path = tables.boundary[events_.ids[match.u]];
+        ++n_unsettled;
+      }
     }
-    return true;
+    return n_unsettled;
   }
 
   bool read(const std::uint8_t* events) noexcept {
-    constexpr std::size_t n_bytes = (n_detectors() + 7) / 8;
+    const std::size_t n_detectors = this->n_detectors(), n_bytes = (n_detectors + 7) / 8;
     int n = 0;
     std::uint64_t impossible = 0;
     const auto take = [&](std::uint64_t word, std::size_t first) {
       impossible |= word & (never_fires_[first / 64] >> (first % 64));
       for (; word != 0; word &= word - 1) {
         const std::int32_t id = id_of_[first + static_cast<std::size_t>(std::countr_zero(word))];
-        tree_.ids[n] = id;
-        tree_.event_at[id] = static_cast<Index>(n++);
+        events_.ids[n] = id;
+        events_.event_at[id] = static_cast<Index>(n++);
         const auto at = static_cast<std::uint32_t>(id);
-        tree_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+        events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
       }
     };
     std::size_t byte = 0;
@@ -167,32 +295,32 @@ class LatticeMatcher {
       for (; byte + 8 <= n_bytes; byte += 8) {
         std::uint64_t word;
         std::memcpy(&word, events + byte, 8);
-        if (8 * byte + 64 > n_detectors()) word &= (std::uint64_t{1} << (n_detectors() - 8 * byte)) - 1;
+        if (8 * byte + 64 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
         take(word, 8 * byte);
       }
     for (; byte < n_bytes; ++byte) {
       std::uint64_t word = events[byte];
-      if (8 * byte + 8 > n_detectors()) word &= (std::uint64_t{1} << (n_detectors() - 8 * byte)) - 1;
+      if (8 * byte + 8 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
       take(word, 8 * byte);
     }
-    tree_.n_events = n;
+    events_.n_events = n;
     return impossible == 0;
   }
 
   /// Gives every event half the way to its nearest, at most its way to the boundary and half of what the near table sees:
   /// feasible for every pair. Branch-free, because it is as good as random which of the three it is.
-  void look_for_nearest() noexcept {
+  void look_for_nearest(const Tables& tables) noexcept {
     constexpr int stride = Layout::n_positions;
     std::int64_t total = 0;
-    for (int k = 0; k < tree_.n_events; ++k) {
-      const int id = tree_.ids[k];
-      const detail::NearTable& near = tables_.near[tables_.near_of[id]];
+    for (int k = 0; k < events_.n_events; ++k) {
+      const int id = events_.ids[k];
+      const detail::NearTable& near = tables.near[tables.near_of[id]];
       const int from = id - detail::window_reach;
-      const std::uint64_t slots = BitOps::extract(tree_.read(from - stride), near.mask[0]) |
-                                  BitOps::extract(tree_.read(from), near.mask[1]) << near.first_slot[1] |
-                                  BitOps::extract(tree_.read(from + stride), near.mask[2]) << near.first_slot[2];
+      const std::uint64_t slots = BitOps::extract(events_.read(from - stride), near.mask[0]) |
+                                  BitOps::extract(events_.read(from), near.mask[1]) << near.first_slot[1] |
+                                  BitOps::extract(events_.read(from + stride), near.mask[2]) << near.first_slot[2];
       const unsigned rank = BitOps::least_rank(static_cast<std::uint32_t>(slots), near.rank);
-      const detail::MarkedDistance nearest = near.distance[rank], boundary = tables_.boundary[id];
+      const detail::MarkedDistance nearest = near.distance[rank], boundary = tables.boundary[id];
       const std::int32_t half = detail::distance_of(nearest) >> 1, way_out = detail::distance_of(boundary);
       const std::int32_t out = (way_out - half - 1) >> 31;  // all ones where the boundary is at most as far
       auto& item = tree_.item(static_cast<Index>(k));
@@ -210,10 +338,10 @@ class LatticeMatcher {
   int pair_nearest() noexcept {
     int n_left = 0;
     detail::MarkedDistance flips = 0;
-    nearest_[Layout::n_detectors] = -1;
-    for (int k = 0; k < tree_.n_events; ++k) {
-      const int other = tree_.event_at[nearest_[k]];
-      const int mutual = -static_cast<int>(nearest_[other] == tree_.ids[k]);
+    nearest_[n_detectors()] = -1;
+    for (int k = 0; k < events_.n_events; ++k) {
+      const int other = events_.event_at[nearest_[k]];
+      const int mutual = -static_cast<int>(nearest_[other] == events_.ids[k]);
       auto& match = tree_.item(static_cast<Index>(k)).match;
       const int mate = (match.v & ~mutual) | (other & mutual);
       match.v = static_cast<Index>(mate);
@@ -243,16 +371,39 @@ class LatticeMatcher {
   }
 
   // == Permanent: fixed at set-up ==
-  Tables tables_;
-  std::int32_t id_of_[Layout::n_detectors];
-  std::uint64_t never_fires_[(n_detectors() + 63) / 64] = {};
-  double nats_per_unit_ = 1;
-  bool is_set_up_ = false;
+  Tables tables_[n_models];
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors)> id_of_;
+  LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_;
+  double nats_per_unit_[n_models] = {};
+  bool is_set_up_[n_models] = {};
   // == Per shot ==
+  Events events_;
   Tree tree_;
-  std::int32_t nearest_[Layout::n_detectors + 1];
-  Index unpaired_[Layout::n_detectors + 1];
-  detail::LatticeSearch<experiment> search_;
+  Search search_;
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> nearest_;
+  LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> unpaired_;
+  LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> given_;
+};
+
+/// The same for one experiment, with its memory inside: `sizeof` is all that it will ever use.
+template <MemoryExperiment experiment, class BitOps = NativeBits, int n_models = 1>
+class LatticeMatcher : public AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps,
+                                                      LatticeLayout<experiment.distance, experiment.rounds>, n_models> {
+  static_assert(RequireValid<experiment>::value);
+  using Layout = LatticeLayout<experiment.distance, experiment.rounds>;
+  using Engine = AnyRoundsLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps, Layout, n_models>;
+  static constexpr LatticeCapacity capacity = LatticeSizes<Layout>::capacity;
+
+ public:
+  static std::size_t scratch_bytes(std::size_t n_edges) noexcept {
+    return Engine::scratch_bytes(experiment.rounds, capacity, n_edges);
+  }
+  /// As AnyRoundsLatticeMatcher::set_up.
+  Status set_up(Span<const GraphEdge> edges, Span<std::byte> scratch_memory,
+                DetectorNumbering numbering = DetectorNumbering::own, int model = 0) noexcept {
+    return Engine::set_up(experiment, edges, {}, scratch_memory, numbering, capacity, model);
+  }
+  static constexpr std::size_t n_detectors() noexcept { return static_cast<std::size_t>(experiment.n_detectors()); }
 };
 
 }  // namespace spinel

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <spinel/core/arena.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/lattice_layout.hpp>
 
@@ -15,6 +16,8 @@ namespace spinel::detail {
 /// A distance (even, in weight units) with the observable flip of its path in the lowest bit.
 using MarkedDistance = std::uint32_t;
 constexpr std::int32_t distance_of(MarkedDistance marked) noexcept { return static_cast<std::int32_t>(marked & ~1u); }
+/// The length of one path after the other.
+constexpr MarkedDistance sum_of(MarkedDistance a, MarkedDistance b) noexcept { return ((a & ~1u) + (b & ~1u)) | ((a ^ b) & 1); }
 
 /// Windows start this many bits before a check's own place and are 57 bits wide.
 inline constexpr int window_reach = 28;
@@ -53,116 +56,178 @@ struct LatticeEdge {
   MarkedDistance weight = 0;
 };
 
-/// Storage of all tables of one experiment; filled by LatticeTableBuilder, then only read.
-template <MemoryExperiment experiment>
+/// All tables of one distance, the same whatever the number of rounds; filled by LatticeTableBuilder, then only read.
+template <class Layout_>
 struct LatticeTables {
-  using Layout = LatticeLayout<experiment>;
-  static constexpr int d = experiment.distance;
-  /// Capacities, about twice what circuit-level noise of uniform rates needs; exceeded means Status::out_of_capacity.
-  static constexpr std::size_t max_near = 24u * d + 64;
-  static constexpr std::size_t max_windows = 40u * d + 128;
-  static constexpr std::size_t max_window_slots = max_windows * 56;
-  static constexpr std::size_t max_far = 160u * d + 256;
-  static constexpr std::size_t max_far_slots = max_far * (d < 9 ? 96 : 256);
-  static constexpr int max_degree = 16;
+  using Layout = Layout_;
+  using Sizes = LatticeSizes<Layout>;
+  static constexpr int max_degree = 15;
   static constexpr int max_tiers = 24;
   static constexpr std::int32_t no_limit = 0x7ffffff0;
 
+  /// Takes the same amounts for equal arguments, so a counting arena sizes it.
+  constexpr void lay_out(const Layout& of, const LatticeCapacity& room, Arena& arena) noexcept {
+    layout = of;
+    capacity = room;
+    const auto n_ids = static_cast<std::size_t>(of.n_ids());
+    near.lay_out(room.near, arena);
+    rows.lay_out(Layout::n_site_rows, arena);
+    boundary.lay_out(n_ids, arena);
+    near_of.lay_out(n_ids, arena);
+    window.lay_out(room.windows, arena);
+    window_offset.lay_out(room.window_slots + 16, arena);
+    window_distance.lay_out(room.window_slots + 16, arena);
+    far.lay_out(room.far, arena);
+    far_offset.lay_out(room.far_slots + 16, arena);
+    far_distance.lay_out(room.far_slots + 16, arena);
+    edges.lay_out(Layout::n_edge_rows, arena);
+    boundary_edge.lay_out(Layout::n_edge_rows, arena);
+    degree.lay_out(Layout::n_edge_rows, arena);
+  }
+
+  Layout layout;
+  LatticeCapacity capacity;
   // == Read for every event ==
-  NearTable near[max_near];
-  SiteRow rows[Layout::n_site_rows];
-  MarkedDistance boundary[Layout::n_ids];  ///< by id: time-dependent at the ends, so stored for every layer
-  std::uint16_t near_of[Layout::n_ids];    ///< by id: `rows[...].near` without the arithmetic
+  LatticeArray<NearTable, Sizes::of(Sizes::capacity.near)> near;
+  LatticeArray<SiteRow, Sizes::of(Layout::n_site_rows)> rows;
+  LatticeArray<MarkedDistance, Sizes::ids> boundary;  ///< by id: time-dependent at the ends, so stored for every layer
+  LatticeArray<std::uint16_t, Sizes::ids> near_of;    ///< by id: `rows[...].near` without the arithmetic
   // == Read for events that need a tree ==
-  WindowTable window[max_windows];
-  std::int16_t window_offset[max_window_slots + 16];
-  MarkedDistance window_distance[max_window_slots + 16];
-  FarTable far[max_far];
-  std::int16_t far_offset[max_far_slots + 16];
-  MarkedDistance far_distance[max_far_slots + 16];
+  LatticeArray<WindowTable, Sizes::of(Sizes::capacity.windows)> window;
+  LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.window_slots + 16)> window_offset;
+  LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.window_slots + 16)> window_distance;
+  LatticeArray<FarTable, Sizes::of(Sizes::capacity.far)> far;
+  LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.far_slots + 16)> far_offset;
+  LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.far_slots + 16)> far_distance;
   // == Read beyond the far radius ==
-  LatticeEdge edges[Layout::n_edge_rows][max_degree];
-  MarkedDistance boundary_edge[Layout::n_edge_rows];
-  std::uint8_t degree[Layout::n_edge_rows];
+  LatticeArray<LatticeEdge[max_degree], Sizes::of(Layout::n_edge_rows)> edges;
+  LatticeArray<MarkedDistance, Sizes::of(Layout::n_edge_rows)> boundary_edge;
+  LatticeArray<std::uint8_t, Sizes::of(Layout::n_edge_rows)> degree;
   /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1, 2 are the tables.
-  std::int32_t radius[max_tiers];
+  std::int32_t radius[max_tiers] = {};
   std::int32_t bucket_shift = 0;
+  std::int32_t lightest = 1;  ///< no two checks are nearer to each other
   std::size_t n_near = 0, n_windows = 0, n_window_slots = 0, n_far = 0, n_far_slots = 0;
 
-  const SiteRow& row(int id) const noexcept { return rows[Layout::site_row(Layout::site(id))]; }
+  const SiteRow& row(int id) const noexcept { return rows[layout.site_row(layout.site(id))]; }
   /// Bytes of tables in use.
   std::size_t bytes() const noexcept {
     return n_near * sizeof(NearTable) + n_windows * sizeof(WindowTable) + n_window_slots * 6 + n_far * sizeof(FarTable) +
-           n_far_slots * 6 + sizeof rows + sizeof edges + sizeof boundary_edge + sizeof degree;
+           n_far_slots * 6 + Layout::n_site_rows * sizeof(SiteRow) + Layout::n_edge_rows * (sizeof(LatticeEdge[max_degree]) + 5);
   }
 };
 
 /// Dijkstra's algorithm over lattice ids with buckets no wider than the lightest edge, so that a bucket is final when it is
 /// reached. Nodes are chained into buckets in place: memory is fixed.
-template <MemoryExperiment experiment>
+template <class Layout_>
 class LatticeSearch {
  public:
-  using Layout = LatticeLayout<experiment>;
+  using Layout = Layout_;
+  using Tables = LatticeTables<Layout>;
   static constexpr int n_buckets = 256;
 
-  LatticeSearch() noexcept {
-    for (auto& node : nodes_) node = Node{};
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    nodes_.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
+    touched_.lay_out(static_cast<std::size_t>(layout.n_detectors()), arena);
+  }
+  /// After laying out in real memory, before the first search.
+  void clear(const Layout& layout) noexcept {
+    for (int id = 0; id < layout.n_ids(); ++id) nodes_[id] = Node{};
     for (auto& head : heads_) head = none;
   }
 
   /// Calls `visit(id, marked distance)` once for every id nearer than `limit`, bucket by bucket. Not the source.
   template <class Visit>
-  void from(const LatticeTables<experiment>& tables, int source, std::int32_t limit, Visit&& visit) noexcept {
+  void from(const Tables& tables, int source, std::int32_t limit, Visit&& visit) noexcept {
     reach(tables, source, 0);
-    settle(tables, limit, [&](int id, MarkedDistance distance) {
-      if (id != source) visit(id, distance);
+    settle(tables, limit, [&](int id, MarkedDistance marked) {
+      if (id != source) visit(id, marked);
       return true;
-    });
+    }, nothing_more);
+    reset();
   }
   /// The same without the ids that are no nearer than both ways to the boundary together: events there never need each other,
   /// nor do any whose way leads through there.
   template <class Visit>
-  void from_within_boundary(const LatticeTables<experiment>& tables, int source, std::int32_t limit, Visit&& visit) noexcept {
+  void from_within_boundary(const Tables& tables, int source, std::int32_t limit, Visit&& visit) noexcept {
     const std::int32_t way_out = distance_of(tables.boundary[source]);
     reach(tables, source, 0);
-    settle(tables, limit, [&](int id, MarkedDistance distance) {
+    settle(tables, limit, [&](int id, MarkedDistance marked) {
       if (id == source) return true;
-      if (distance_of(distance) - way_out >= distance_of(tables.boundary[id])) return false;
-      visit(id, distance);
+      if (distance_of(marked) - way_out >= distance_of(tables.boundary[id])) return false;
+      visit(id, marked);
       return true;
-    });
+    }, nothing_more);
+    reset();
   }
   /// The same from the boundary, where `seeds` calls `reach(id, marked weight)` for every boundary edge.
   template <class Seeds, class Visit>
-  void from_boundary(const LatticeTables<experiment>& tables, Seeds&& seeds, Visit&& visit) noexcept {
-    start_ = LatticeTables<experiment>::no_limit;
+  void from_boundary(const Tables& tables, Seeds&& seeds, Visit&& visit) noexcept {
+    start_ = Tables::no_limit;
     seeds([&](int, MarkedDistance weight) { start_ = distance_of(weight) < start_ ? distance_of(weight) : start_; });
     seeds([&](int id, MarkedDistance weight) { reach(tables, id, weight); });
-    settle(tables, LatticeTables<experiment>::no_limit, [&](int id, MarkedDistance distance) {
-      visit(id, distance);
+    settle(tables, Tables::no_limit, [&](int id, MarkedDistance marked) {
+      visit(id, marked);
       return true;
-    });
+    }, nothing_more);
+    reset();
+  }
+
+  /// The edges of a shortest path from `from` to `to`, which is as long as `marked`: `visit(id, number of the edge there)`.
+  template <class Visit>
+  void trace(const Tables& tables, int from, int to, MarkedDistance marked, Visit&& visit) noexcept {
+    reach(tables, to, 0);
+    settle(tables, distance_of(marked) + 2, always, nothing_more);
+    while (from != to) {
+      const int row = tables.layout.edge_row(tables.layout.site(from));
+      int found = 0;
+      for (int e = 0; e < tables.degree[row]; ++e) {
+        const LatticeEdge& edge = tables.edges[row][e];
+        const MarkedDistance rest = nodes_[from + edge.offset].distance;
+        if (rest != unreached && distance_of(rest) + distance_of(edge.weight) == distance_of(nodes_[from].distance)) found = e;
+      }
+      visit(from, found);
+      from += tables.edges[row][found].offset;
+    }
+    reset();
+  }
+  /// As `from_within_boundary`, with edges of this shot beside the tables': `more(id, marked, reach)` calls `reach(id, marked)`
+  /// for the other ends of those at `id`. They may weigh nothing, so an id may be visited again, nearer.
+  template <class More, class Visit>
+  void from_with_more(const Tables& tables, int source, std::int32_t limit, std::int32_t way_out, More&& more, Visit&& visit) noexcept {
+    reach(tables, source, 0);
+    settle(tables, limit, [&](int id, MarkedDistance marked) {
+      if (id != source && distance_of(marked) - way_out >= distance_of(tables.boundary[id])) return false;
+      visit(id, marked);
+      return true;
+    }, more);
+    reset();
   }
 
  private:
   static constexpr std::int32_t none = -1;
+  static constexpr std::int32_t settled = -2;
   static constexpr MarkedDistance unreached = 0xffffffff;
   struct Node {
     MarkedDistance distance = unreached;
     std::int32_t next = none;
     std::int32_t previous = none;
   };
+  static constexpr auto always = [](int, MarkedDistance) { return true; };
+  static constexpr auto nothing_more = [](int, MarkedDistance, auto&&) {};
 
-  void reach(const LatticeTables<experiment>& tables, int id, MarkedDistance marked) noexcept {
+  void reach(const Tables& tables, int id, MarkedDistance marked) noexcept {
     Node& node = nodes_[id];
     if (node.distance == unreached) {
       touched_[n_touched_++] = id;
     } else {
       if ((marked & ~1u) >= (node.distance & ~1u)) return;
-      if (node.next != none) nodes_[node.next].previous = node.previous;
-      if (node.previous != none) nodes_[node.previous].next = node.next;
-      else heads_[bucket(tables, node.distance)] = node.next;
-      --n_queued_;
+      if (node.previous != settled) {
+        if (node.next != none) nodes_[node.next].previous = node.previous;
+        if (node.previous != none) nodes_[node.previous].next = node.next;
+        else heads_[bucket(tables, node.distance)] = node.next;
+        --n_queued_;
+      }
     }
     node.distance = marked;
     const int at = bucket(tables, marked);
@@ -172,35 +237,41 @@ class LatticeSearch {
     heads_[at] = id;
     ++n_queued_;
   }
-  static int bucket(const LatticeTables<experiment>& tables, MarkedDistance marked) noexcept {
+  static int bucket(const Tables& tables, MarkedDistance marked) noexcept {
     return static_cast<int>((marked >> tables.bucket_shift) % n_buckets);
   }
-  template <class Visit>
-  void settle(const LatticeTables<experiment>& tables, std::int32_t limit, Visit&& visit) noexcept {
+  template <class Visit, class More>
+  void settle(const Tables& tables, std::int32_t limit, Visit&& visit, More&& more) noexcept {
     for (std::uint32_t b = static_cast<std::uint32_t>(start_) >> tables.bucket_shift; n_queued_ > 0; ++b) {
       std::int32_t& head = heads_[b % n_buckets];
       while (head != none) {
         const int id = head;
         head = nodes_[id].next;
         if (head != none) nodes_[head].previous = none;
+        nodes_[id].previous = settled;
         --n_queued_;
         const MarkedDistance marked = nodes_[id].distance;
         if (!visit(id, marked)) continue;
-        const int row = Layout::edge_row(Layout::site(id));
+        const int row = tables.layout.edge_row(tables.layout.site(id));
         for (int e = 0; e < tables.degree[row]; ++e) {
           const LatticeEdge& edge = tables.edges[row][e];
-          const MarkedDistance sum = ((marked & ~1u) + (edge.weight & ~1u)) | ((marked ^ edge.weight) & 1);
+          const MarkedDistance sum = sum_of(marked, edge.weight);
           if (distance_of(sum) < limit) reach(tables, id + edge.offset, sum);
         }
+        more(id, marked, [&](int to, MarkedDistance sum) {
+          if (distance_of(sum) < limit) reach(tables, to, sum);
+        });
       }
     }
+  }
+  void reset() noexcept {
     for (std::size_t k = 0; k < n_touched_; ++k) nodes_[touched_[k]] = Node{};
     n_touched_ = 0;
     start_ = 0;
   }
 
-  Node nodes_[Layout::n_ids];
-  std::int32_t touched_[Layout::n_detectors];
+  LatticeArray<Node, LatticeSizes<Layout>::ids> nodes_;
+  LatticeArray<std::int32_t, LatticeSizes<Layout>::detectors> touched_;
   std::int32_t heads_[n_buckets];
   std::size_t n_touched_ = 0;
   std::size_t n_queued_ = 0;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lattice matcher's search: one alternating tree at a time between detection events, whose distances come from the
-// lattice tables tier by tier. Every plus leaf caches its next event; a leaf may grow only to half the radius within which it
-// knows all others, so nothing is ever assumed. Source: Edmonds' blossom algorithm with duals as radii (arXiv:2303.15933 for
-// the picture); tiers with symmetric insertion, time-shifted duals and cached events are this library's own way to run it.
+// The lattice matcher's search: one alternating tree at a time between detection events. Who is near whom it asks a metric
+// (lattice_metric.hpp), step by step: a leaf may grow only to half the radius within which it knows all others, so nothing is
+// ever assumed. Source: Edmonds' blossom algorithm with duals as radii (arXiv:2303.15933 for the picture); time-shifted duals
+// and one cached next event a plus leaf are this library's own way to run it.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 
 #include <spinel/core/config.hpp>
@@ -18,16 +16,15 @@
 namespace spinel::detail {
 
 /// State of one shot. Items [0, n_detectors) are events (leaves), those above are blossoms.
-template <MemoryExperiment experiment, class BitOps>
+template <class Layout_, class Index_, class BitOps>
 class LatticeTree {
  public:
-  using Layout = LatticeLayout<experiment>;
-  using Tables = LatticeTables<experiment>;
-  using Index = typename Layout::Index;
+  using Layout = Layout_;
+  using Sizes = LatticeSizes<Layout>;
+  using Index = Index_;
   static constexpr Index unmatched = -1;
   static constexpr Index to_boundary = -2;
   static constexpr Index explore_further = -3;
-  static constexpr int n_leaves_max = Layout::n_detectors;
 
   enum class Label : std::int8_t { outside, plus, minus };
 
@@ -51,31 +48,51 @@ class LatticeTree {
     bool touched = false;
   };
 
-  LatticeTree() noexcept {
-    for (auto& word : bits) word = 0;
-    for (auto& event : event_at) event = 0;
-    event_at[0] = static_cast<Index>(n_leaves_max);
-    for (int k = 0; k < n_items; ++k) restore(static_cast<Index>(k));
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n_leaves = static_cast<std::size_t>(layout.n_detectors()), n_items = static_cast<std::size_t>(layout.n_items());
+    const auto n_blossoms = static_cast<std::size_t>(layout.n_blossoms());
+    n_leaves_ = layout.n_detectors();
+    items_.lay_out(n_items, arena);
+    time_.lay_out(n_leaves, arena);
+    next_.lay_out(n_leaves, arena);
+    plus_.lay_out(n_items, arena);
+    minus_.lay_out(n_items, arena);
+    touched_.lay_out(n_leaves, arena);
+    ring_next_.lay_out(n_items, arena);
+    ring_link_.lay_out(n_items, arena);
+    next_leaf_.lay_out(n_leaves, arena);
+    first_leaf_.lay_out(n_blossoms, arena);
+    last_leaf_.lay_out(n_blossoms, arena);
+    leaf_count_.lay_out(n_blossoms, arena);
+    free_blossoms_.lay_out(n_blossoms, arena);
+    for (int side = 0; side < 2; ++side) {
+      climbed_[side].lay_out(n_items, arena);
+      climbed_link_[side].lay_out(n_items, arena);
+    }
+  }
+  /// After laying out in real memory, before the first shot.
+  void clear(const Layout& layout) noexcept {
+    for (int k = 0; k < layout.n_items(); ++k) {
+      items_[k] = Item{};
+      restore(static_cast<Index>(k));
+    }
   }
 
   Item& item(Index id) noexcept { return items_[static_cast<std::size_t>(id)]; }
   const Item& item(Index id) const noexcept { return items_[static_cast<std::size_t>(id)]; }
-  static bool is_blossom(Index id) noexcept { return id >= n_leaves_max; }
+  bool is_blossom(Index id) const noexcept { return id >= n_leaves_max(); }
   Item& top_of(Index leaf) noexcept { return item(item(leaf).top); }
 
-  /// Prepares for a shot whose events are already in `bits`, `ids`, `event_at`, `n_events`.
+  /// Prepares for a shot.
   void begin() noexcept {
     n_touched_ = 0;
     n_blossoms_ = n_free_blossoms_ = 0;
-    n_candidates_ = 0;
-    without_lists_ = false;
   }
 
   /// Grows a tree from unmatched leaf `root`'s top item until it is matched, or gives up (duals stay feasible) where more than
   /// `max_items` items would take part.
-  void search(const Tables& tables, LatticeSearch<experiment>& paths, Index root, int max_items) noexcept {
-    tables_ = &tables;
-    paths_ = &paths;
+  template <class Metric>
+  void search(Metric& metric, Index root, int max_items) noexcept {
     n_plus_ = n_minus_ = n_growing_ = 0;
     now_ = 0;
     bool minus_blossoms = false;
@@ -87,7 +104,7 @@ class LatticeTree {
       touch(leaf);
       grow_leaf(leaf);
     });
-    look_ahead_from(0);
+    look_ahead_from(metric, 0);
     while (true) {
       const int first = BitOps::index_of_least(time_, n_growing_);
       std::int32_t time = time_[first];
@@ -101,7 +118,7 @@ class LatticeTree {
         if (shrunk >= 0) {
           now_ = time;
           expand_blossom(shrunk);
-          look_ahead_from(0);
+          look_ahead_from(metric, 0);
           continue;
         }
       }
@@ -112,7 +129,7 @@ class LatticeTree {
         break;
       }
       if (link.v == explore_further) {
-        look_ahead(first);
+        look_ahead(metric, first);
         continue;
       }
       const Index other = item(link.v).top;
@@ -121,12 +138,12 @@ class LatticeTree {
       const std::int32_t slack = distance_of(link.path) - item(link.u).radius - item(link.v).radius;
       const std::int32_t still = met.label == Label::plus ? slack >> 1 : slack;
       if (other == item(link.u).top || met.label == Label::minus || still > now_) {
-        look_ahead(first);
+        look_ahead(metric, first);
         continue;
       }
       if (met.label == Label::plus) {
-        form_blossom(link);
-        look_ahead(first);
+        form_blossom(metric, link);
+        look_ahead(metric, first);
         continue;
       }
       if (met.match.v < 0) {  // unmatched, or matched to the boundary, which it leaves
@@ -140,8 +157,8 @@ class LatticeTree {
       minus_blossoms |= is_blossom(other);
       const int before = n_growing_;
       grow(other, link);
-      look_ahead_from(before);
-      look_ahead(first);
+      look_ahead_from(metric, before);
+      look_ahead(metric, first);
     }
     settle();
   }
@@ -150,7 +167,7 @@ class LatticeTree {
   template <class Visit>
   void for_blossoms(Visit&& visit) noexcept {
     for (int k = 0; k < n_blossoms_; ++k)
-      if (leaf_count_[k] > 0) visit(static_cast<Index>(n_leaves_max + k), leaf_count_[k]);
+      if (leaf_count_[k] > 0) visit(static_cast<Index>(n_leaves_max() + k), leaf_count_[k]);
   }
   bool has_blossoms() const noexcept { return n_blossoms_ > 0; }
 
@@ -185,54 +202,21 @@ class LatticeTree {
   int n_touched() const noexcept { return n_touched_; }
   Index touched(int k) const noexcept { return touched_[k]; }
 
-  /// Ends a shot: items look unused again.
-  void end() noexcept {
-    for (int k = 0; k < n_touched_; ++k) restore(touched_[k]);
-    for (int k = 0; k < n_events; ++k) {
-      const auto id = static_cast<std::uint32_t>(ids[k]);
-      bits[id / 64] = 0;
+  /// Ends a shot: items look unused again. `forget` is called for every touched leaf.
+  template <class Forget>
+  void end(Forget&& forget) noexcept {
+    for (int k = 0; k < n_touched_; ++k) {
+      restore(touched_[k]);
+      forget(touched_[k]);
     }
   }
-
-  // == The events of the shot, written by the matcher ==
-  std::uint64_t bits[Layout::n_words];
-  Index event_at[Layout::n_ids];  ///< meaningful where a bit is set; entry 0 names an event that is nobody's
-  std::int32_t ids[n_leaves_max + 1];
-  int n_events = 0;
-  /// Sums over untouched leaves: flips (lowest bit) and dual variables.
-  MarkedDistance flips = 0;
-  std::int64_t weight = 0;
-
-  /// 57 bits from bit `from` on.
-  std::uint64_t read(int from) const noexcept {
-    std::uint64_t word;
-    std::memcpy(&word, reinterpret_cast<const unsigned char*>(bits) + (static_cast<unsigned>(from) >> 3), 8);
-    return word >> (from & 7);
+  /// Makes every leaf an item by itself again; radii and mates stay. `forget` is called for every touched leaf.
+  template <class Forget>
+  void forget_blossoms(Forget&& forget) noexcept {
+    end(forget);
+    begin();
   }
-
- private:
-  static constexpr int n_items = Layout::n_items;
-  static constexpr int n_candidates_max = 16 * n_leaves_max + 4096;
-  struct Candidate {
-    MarkedDistance distance;
-    Index leaf;
-  };
-  struct CandidateList {
-    std::int32_t begin = 0;
-    std::int32_t size = 0;
-    std::int32_t capacity = 0;
-  };
-
-  void restore(Index id) noexcept {
-    Item& fresh = item(id);
-    fresh.top = id;
-    fresh.parent = -1;
-    fresh.match.u = id;
-    fresh.label = Label::outside;
-    fresh.tier = 0;
-    fresh.touched = false;
-    if (!is_blossom(id)) lists_[id] = {};
-  }
+  /// Notes that `leaf` may change: its share leaves the sums below.
   void touch(Index leaf) noexcept {
     Item& own = item(leaf);
     if (own.touched) return;
@@ -242,11 +226,27 @@ class LatticeTree {
     weight -= own.radius;
   }
 
+  /// Sums over untouched leaves: flips (lowest bit) and dual variables.
+  MarkedDistance flips = 0;
+  std::int64_t weight = 0;
+
+ private:
+  int n_leaves_max() const noexcept { return Layout::is_fixed ? static_cast<int>(Sizes::detectors) : n_leaves_; }
+  void restore(Index id) noexcept {
+    Item& fresh = item(id);
+    fresh.top = id;
+    fresh.parent = -1;
+    fresh.match.u = id;
+    fresh.label = Label::outside;
+    fresh.tier = 0;
+    fresh.touched = false;
+  }
+
   // == Ring structure of blossoms ==
   Index ring_next(Index id) const noexcept { return ring_next_[static_cast<std::size_t>(id)]; }
   const Link& ring_link(Index id) const noexcept { return ring_link_[static_cast<std::size_t>(id)]; }
-  Index first_leaf(Index id) const noexcept { return is_blossom(id) ? first_leaf_[id - n_leaves_max] : id; }
-  Index last_leaf(Index id) const noexcept { return is_blossom(id) ? last_leaf_[id - n_leaves_max] : id; }
+  Index first_leaf(Index id) const noexcept { return is_blossom(id) ? first_leaf_[id - n_leaves_max()] : id; }
+  Index last_leaf(Index id) const noexcept { return is_blossom(id) ? last_leaf_[id - n_leaves_max()] : id; }
   template <class Visit>
   void for_leaves(Index id, Visit&& visit) noexcept {
     if (!is_blossom(id)) return visit(id);
@@ -269,113 +269,40 @@ class LatticeTree {
       }
   }
 
-  // == Candidates ==
-  bool push(Index leaf, Candidate candidate) noexcept {
-    CandidateList& list = lists_[leaf];
-    if (list.size == list.capacity && !reserve(list, list.size < 8 ? 16 : 2 * list.size)) return false;
-    candidates_[list.begin + list.size++] = candidate;
-    return true;
-  }
-  bool reserve(CandidateList& list, std::int32_t capacity) noexcept {
-    if (list.capacity >= capacity) return true;
-    if (n_candidates_ + capacity > n_candidates_max) {
-      without_lists_ = true;
-      return false;
-    }
-    for (std::int32_t k = 0; k < list.size; ++k) candidates_[n_candidates_ + k] = candidates_[list.begin + k];
-    list.begin = n_candidates_;
-    list.capacity = capacity;
-    n_candidates_ += capacity;
-    return true;
-  }
-  /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
-  void explore(Index leaf) noexcept {
-    Item& own = item(leaf);
-    const int tier = ++own.tier;
-    const int id = ids[leaf];
-    if (tier == 1) return open_window(leaf, id);
-    const auto meet = [&](Index other, MarkedDistance distance) {
-      if (item(other).tier >= tier) return;
-      touch(other);
-      if (push(leaf, {distance, other})) push(other, {distance, leaf});
-    };
-    if (tier > 2) {
-      const std::int32_t from = tables_->radius[tier - 1];
-      return paths_->from_within_boundary(*tables_, id, tables_->radius[tier], [&](int met, MarkedDistance distance) {
-        if (distance_of(distance) >= from && has_event(met)) meet(event_at[met], distance);
-      });
-    }
-    const FarTable& far = tables_->far[tables_->row(id).far];
-    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
-      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
-      for (std::uint32_t hits = BitOps::test_bits(bits, id, &tables_->far_offset[at], n); hits != 0; hits &= hits - 1) {
-        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
-        meet(event_at[id + tables_->far_offset[k]], tables_->far_distance[k]);
-      }
-    }
-  }
-  bool has_event(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
-  void open_window(Index leaf, int id) noexcept {
-    touch(leaf);
-    const WindowTable& window = tables_->window[tables_->row(id).window];
-    constexpr int stride = Layout::n_positions;
-    const int from = id - 2 * stride - window_reach;
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer) {
-      // A layer after the 64th slot has an empty mask.
-      const std::uint64_t hits = BitOps::extract(read(from + layer * stride), window.mask[layer]);
-      slots |= hits << (window.first_slot[layer] & 63);
-    }
-    CandidateList& list = lists_[leaf];
-    if (!reserve(list, list.size + std::popcount(slots) + 4)) return;
-    const std::int16_t* offsets = &tables_->window_offset[window.begin];
-    const MarkedDistance* distances = &tables_->window_distance[window.begin];
-    Candidate* out = &candidates_[list.begin + list.size];
-    for (; slots != 0; slots &= slots - 1) {
-      const int slot = std::countr_zero(slots);
-      *out++ = {distances[slot], event_at[id + offsets[slot]]};
-    }
-    list.size = static_cast<std::int32_t>(out - &candidates_[list.begin]);
-  }
-
   // == Events of plus leaves ==
   void grow_leaf(Index leaf) noexcept { next_[n_growing_++].u = leaf; }
-  void look_ahead_from(int begin) noexcept {
-    for (int k = begin; k < n_growing_; ++k) look_ahead(k);
+  template <class Metric>
+  void look_ahead_from(Metric& metric, int begin) noexcept {
+    for (int k = begin; k < n_growing_; ++k) look_ahead(metric, k);
   }
   /// Finds when and with what plus leaf `next_[k].u` meets next: boundary, event, or the end of what it knows.
-  void look_ahead(int k) noexcept {
+  template <class Metric>
+  void look_ahead(Metric& metric, int k) noexcept {
     const Index leaf = next_[k].u;
     const Item& own = item(leaf);
     const std::int32_t base = own.radius;
-    std::int32_t limit = Tables::no_limit;
-    while (!without_lists_ && (own.tier == 0 || (limit = (tables_->radius[own.tier] >> 1) - base) <= now_)) explore(leaf);
-    const MarkedDistance boundary = tables_->boundary[ids[leaf]];
+    std::int32_t limit = Metric::no_limit;
+    while (metric.has_lists() && (own.tier == 0 || (limit = metric.known_radius(leaf) - base) <= now_)) metric.explore(leaf, base + now_);
+    const MarkedDistance boundary = metric.boundary(leaf);
     std::int32_t best = distance_of(boundary) - base;
     Index target = to_boundary;
     MarkedDistance path = boundary;
     const Index top = own.top;
-    const auto consider = [&](Index other_leaf, MarkedDistance distance) {
+    const auto consider = [&](Index other_leaf, MarkedDistance marked) {
       const Item& other = item(other_leaf);
       const Label label = item(other.top).label;
-      std::int32_t time = distance_of(distance) - base - other.radius;
+      std::int32_t time = distance_of(marked) - base - other.radius;
       time = label == Label::plus ? time >> 1 : time;
       const bool better = (other.top != top) & (label != Label::minus) & (time < best);
       best = better ? time : best;
       target = better ? other_leaf : target;
-      path = better ? distance : path;
+      path = better ? marked : path;
     };
-    if (SPINEL_UNLIKELY(without_lists_)) {
-      limit = Tables::no_limit;
-      paths_->from_within_boundary(*tables_, ids[leaf], Tables::no_limit, [&](int met, MarkedDistance distance) {
-        if (!has_event(met)) return;
-        touch(event_at[met]);
-        consider(event_at[met], distance);
-      });
+    if (SPINEL_UNLIKELY(!metric.has_lists())) {
+      limit = Metric::no_limit;
+      metric.for_everyone(leaf, consider);
     } else {
-      const CandidateList& list = lists_[leaf];
-      const Candidate* candidates = &candidates_[list.begin];
-      for (std::int32_t c = 0; c < list.size; ++c) consider(candidates[c].leaf, candidates[c].distance);
+      metric.for_known(leaf, consider);
     }
     if (limit < best) {
       best = limit;
@@ -449,12 +376,13 @@ class LatticeTree {
       id = item(tree.u).top;
     }
   }
-  SPINEL_NOINLINE void form_blossom(const Link link) noexcept {
+  template <class Metric>
+  SPINEL_NOINLINE void form_blossom(Metric& metric, const Link link) noexcept {
     int n_left = climb(item(link.u).top, 0), n_right = climb(item(link.v).top, 1);
     while (n_left > 1 && n_right > 1 && climbed_[0][n_left - 2] == climbed_[1][n_right - 2]) --n_left, --n_right;
     const Index base = climbed_[0][n_left - 1];
     const int number = n_free_blossoms_ > 0 ? free_blossoms_[--n_free_blossoms_] : n_blossoms_++;
-    const auto id = static_cast<Index>(n_leaves_max + number);
+    const auto id = static_cast<Index>(n_leaves_max() + number);
     Item& blossom = item(id);
     blossom.match = item(base).match;
     blossom.radius = -now_;
@@ -502,7 +430,7 @@ class LatticeTree {
     ring_next_[static_cast<std::size_t>(last)] = base;
     leaf_count_[number] = n_leaves;
     plus_[n_plus_++] = id;
-    look_ahead_from(before);
+    look_ahead_from(metric, before);
   }
   /// A minus blossom whose dual variable reached zero falls apart: the even way from where the tree enters it to where it is
   /// matched stays in the tree, the other children leave it matched in pairs.
@@ -523,11 +451,11 @@ class LatticeTree {
     }
     item(id).label = Label::outside;
     erase(minus_, n_minus_, id);
-    leaf_count_[id - n_leaves_max] = 0;
-    free_blossoms_[n_free_blossoms_++] = static_cast<Index>(id - n_leaves_max);
-    int distance = exit_at - entry_at;
-    const bool forward = distance % 2 == 0;
-    if (!forward) distance = n - distance;
+    leaf_count_[id - n_leaves_max()] = 0;
+    free_blossoms_[n_free_blossoms_++] = static_cast<Index>(id - n_leaves_max());
+    int n_steps = exit_at - entry_at;
+    const bool forward = n_steps % 2 == 0;
+    if (!forward) n_steps = n - n_steps;
     const auto child_at = [&](int step) { return ring[forward ? step : (n - step) % n]; };
     // From child_at(step) to child_at(step + 1).
     const auto link_after = [&](int step) { return forward ? links[step] : links[n - 1 - step].reversed(); };
@@ -540,7 +468,7 @@ class LatticeTree {
       minus_[n_minus_++] = child_id;
     };
     Link tree = entry;
-    for (int step = 0; step < distance; step += 2) {
+    for (int step = 0; step < n_steps; step += 2) {
       const Index minus_id = child_at(step), plus_id = child_at(step + 1);
       const Link matched = link_after(step);
       join_minus(minus_id, tree);
@@ -556,9 +484,9 @@ class LatticeTree {
       });
       tree = link_after(step + 1);
     }
-    join_minus(child_at(distance), tree);
-    item(child_at(distance)).match = exit;
-    for (int step = distance + 1; step < n; step += 2) {
+    join_minus(child_at(n_steps), tree);
+    item(child_at(n_steps)).match = exit;
+    for (int step = n_steps + 1; step < n; step += 2) {
       const Link matched = link_after(step);
       item(child_at(step)).match = matched;
       item(child_at(step + 1)).match = matched.reversed();
@@ -567,28 +495,23 @@ class LatticeTree {
     }
   }
 
-  const Tables* tables_ = nullptr;
-  LatticeSearch<experiment>* paths_ = nullptr;
   std::int32_t now_ = 0;
   int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_touched_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0;
-  std::int32_t n_candidates_ = 0;
-  bool without_lists_ = false;  ///< the pool of candidates is used up: every look ahead searches the graph
-
-  Item items_[n_items];
-  CandidateList lists_[n_leaves_max + 1];
-  std::int32_t time_[n_leaves_max];
-  Link next_[n_leaves_max];
-  Index plus_[n_items], minus_[n_items], touched_[n_leaves_max];
-  Candidate candidates_[n_candidates_max];
+  std::int32_t n_leaves_ = 0;
+  LatticeArray<Item, Sizes::items> items_;
+  LatticeArray<std::int32_t, Sizes::detectors> time_;
+  LatticeArray<Link, Sizes::detectors> next_;
+  LatticeArray<Index, Sizes::items> plus_, minus_;
+  LatticeArray<Index, Sizes::detectors> touched_;
   // == Blossoms ==
-  Index ring_next_[n_items];
-  Link ring_link_[n_items];
-  Index next_leaf_[n_leaves_max];
-  Index first_leaf_[n_leaves_max / 2 + 2], last_leaf_[n_leaves_max / 2 + 2];
-  std::int32_t leaf_count_[n_leaves_max / 2 + 2];
-  Index free_blossoms_[n_leaves_max / 2 + 2];
-  Index climbed_[2][n_items];
-  Link climbed_link_[2][n_items];
+  LatticeArray<Index, Sizes::items> ring_next_;
+  LatticeArray<Link, Sizes::items> ring_link_;
+  LatticeArray<Index, Sizes::detectors> next_leaf_;
+  LatticeArray<Index, Sizes::blossoms> first_leaf_, last_leaf_;
+  LatticeArray<std::int32_t, Sizes::blossoms> leaf_count_;
+  LatticeArray<Index, Sizes::blossoms> free_blossoms_;
+  LatticeArray<Index, Sizes::items> climbed_[2];
+  LatticeArray<Link, Sizes::items> climbed_link_[2];
 };
 
 }  // namespace spinel::detail

@@ -51,8 +51,13 @@ class ShortestPaths {
   /// The same from the boundary: every node that has a boundary edge is a source.
   template <class Visit>
   void from_boundary(const MatchingGraph& graph, Visit&& visit) noexcept {
+    from_boundary(graph, [](std::uint32_t) { return true; }, visit);
+  }
+  /// The same from that part of the boundary for whose edges `belongs(edge)` holds.
+  template <class Belongs, class Visit>
+  void from_boundary(const MatchingGraph& graph, Belongs&& belongs, Visit&& visit) noexcept {
     for (std::uint32_t node = 0; node < graph.n_detectors(); ++node)
-      if (const std::uint32_t edge = graph.boundary_edge(node); edge != MatchingGraph::no_edge)
+      if (const std::uint32_t edge = graph.boundary_edge(node); edge != MatchingGraph::no_edge && belongs(edge))
         reach(node, graph.edges()[edge].weight, edge);
     settle(graph, visit);
   }

@@ -31,13 +31,6 @@ struct Float32 {
   static SPINEL_ALWAYS_INLINE void multiply_add(accumulator& sum, vector x, vector w) noexcept { sum = A::fma(x, w, sum); }
 };
 
-/// As Float32 with one rounding per product on every machine.
-template <Arch A>
-struct ExactFloat32 : Float32<A> {
-  using typename Float32<A>::vector;
-  static SPINEL_ALWAYS_INLINE void multiply_add(vector& sum, vector x, vector w) noexcept { sum = A::fused(x, w, sum); }
-};
-
 /// bfloat16 activations and weights, float32 sums.
 template <Arch A>
 struct BFloat16 {
@@ -99,16 +92,17 @@ struct StoreBFloat16 {
   }
 };
 
-/// From float sums (the first layer) to bytes q with value (q - zero) / inverse_scale.
+/// From float sums (the first layer) to bytes q with value (q - zero) / inverse_scale, both per channel.
 template <Arch A, Activation activation>
 struct QuantizeFloat {
   using output = std::uint8_t;
   const float* bias;
-  float inverse_scale, zero;
+  const float* inverse_scale;
+  const float* zero;
   const QuantizeFloat& at_row(TapRange, int) const noexcept { return *this; }
   SPINEL_ALWAYS_INLINE void store(std::uint8_t* out, typename A::f32 sum, int channel, int) const noexcept {
     const auto y = activate<activation, Exact<A>>(A::add(sum, A::load(bias + channel)));
-    A::store_u8(out, A::fused(y, A::broadcast(inverse_scale), A::broadcast(zero)));
+    A::store_u8(out, A::fused(y, A::load(inverse_scale + channel), A::load(zero + channel)));
   }
 };
 
@@ -120,7 +114,8 @@ struct Quantize {
   const float* scale;
   const float* biases;
   int channels;
-  float inverse_scale, zero;
+  const float* inverse_scale;
+  const float* zero;
   static constexpr int n_edges = 64;
   static constexpr int row_edges(TapRange taps, int kernel) noexcept {
     return (taps.t0 > 0 ? 1 : 0) | (taps.t1 < kernel ? 2 : 0) | (taps.h0 > 0 ? 4 : 0) | (taps.h1 < kernel ? 8 : 0);
@@ -132,7 +127,7 @@ struct Quantize {
   }
   SPINEL_ALWAYS_INLINE void store(std::uint8_t* out, typename A::i32 sum, int channel, int edge) const noexcept {
     const auto y = A::fused(A::to_float(sum), A::load(scale + channel), A::load(biases + edge * channels + channel));
-    A::store_u8(out, A::fused(activate<activation, Exact<A>>(y), A::broadcast(inverse_scale), A::broadcast(zero)));
+    A::store_u8(out, A::fused(activate<activation, Exact<A>>(y), A::load(inverse_scale + channel), A::load(zero + channel)));
   }
 };
 
@@ -239,9 +234,9 @@ struct Tile {
 };
 
 /// Weights [out][in][kt][kh][kw] to [block][kt][kh][kw][in / group][vectors * width][group], in the order in which the tiles read them.
-/// `convert(value, out)` makes a packed weight of output channel `out`.
+/// `convert(value, out, in)` makes a packed weight.
 template <class Weight, class Convert>
-void pack_weights(const float* source, Weight* packed, int in_channels, int out_channels, int kernel, int block_channels, int group,
+SPINEL_COLD void pack_weights(const float* source, Weight* packed, int in_channels, int out_channels, int kernel, int block_channels, int group,
                   Convert&& convert) noexcept {
   const int taps = kernel * kernel * kernel;
   for (int out = 0; out < out_channels; ++out)
@@ -250,7 +245,7 @@ void pack_weights(const float* source, Weight* packed, int in_channels, int out_
         const int block = out / block_channels;
         const std::ptrdiff_t at = (((static_cast<std::ptrdiff_t>(block) * taps + tap) * (in_channels / group) + in / group) * block_channels +
                                    out % block_channels) * group + in % group;
-        packed[at] = convert(source[(static_cast<std::ptrdiff_t>(out) * in_channels + in) * taps + tap], out);
+        packed[at] = convert(source[(static_cast<std::ptrdiff_t>(out) * in_channels + in) * taps + tap], out, in);
       }
 }
 
@@ -276,7 +271,7 @@ struct DirectConv {
   /// Output rounds [begin, end) of a volume of `rounds` rounds; `x` and `out` point at round `begin`, and `x` has the valid
   /// neighbour rounds before and after it in memory.
   template <class Epilogue>
-  static void rounds(const typename E::input* x, const typename E::weight* packed, const Epilogue& epilogue, typename Epilogue::output* out,
+  SPINEL_NOINLINE static void rounds(const typename E::input* x, const typename E::weight* packed, const Epilogue& epilogue, typename Epilogue::output* out,
                      int begin, int end, int rounds) noexcept {
     constexpr int reach = kernel / 2;
     for (int block = 0; block < out_channels / block_channels; ++block)
@@ -304,23 +299,24 @@ struct NarrowConv {
   static constexpr int sites = A::accumulators / vectors;
   static constexpr int block_channels = vectors * A::width;
 
-  /// Weights [filters][in][taps] to the packed blocks of the product; column = tap * filters + filter.
+  /// Weights [filters][in][taps] to the packed blocks of the product; column = tap * filters + filter. `convert(value, column, in)`
+  /// makes a packed weight.
   template <class Convert>
-  static void pack(const float* source, typename E::weight* packed, Convert&& convert) noexcept {
+  SPINEL_COLD static void pack(const float* source, typename E::weight* packed, Convert&& convert) noexcept {
     for (int column = 0; column < columns; ++column)
       for (int in = 0; in < in_channels; ++in) {
         const int block = column / block_channels;
         const std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(block) * (in_channels / E::group) + in / E::group) * block_channels +
                                    column % block_channels) * E::group + in % E::group;
         const int tap = column / filters, filter = column % filters;
-        packed[at] = tap < taps ? convert(source[(static_cast<std::ptrdiff_t>(filter) * in_channels + in) * taps + tap], filter)
+        packed[at] = tap < taps ? convert(source[(static_cast<std::ptrdiff_t>(filter) * in_channels + in) * taps + tap], column, in)
                                 : typename E::weight{};
       }
   }
 
   /// The product for `n_sites` consecutive sites: `x` [site][in], `product` [site][columns].
   template <class Epilogue>
-  static void products(const typename E::input* x, const typename E::weight* packed, const Epilogue& epilogue, typename Epilogue::output* product,
+  SPINEL_NOINLINE static void products(const typename E::input* x, const typename E::weight* packed, const Epilogue& epilogue, typename Epilogue::output* product,
                        std::ptrdiff_t n_sites) noexcept {
     constexpr TapRange one{0, 1, 0, 1};
     for (int block = 0; block < columns / block_channels; ++block) {
@@ -337,7 +333,7 @@ struct NarrowConv {
   }
 
   /// Sums the products of output rounds [begin, end); `product` points at round `begin` and has its neighbour rounds around it.
-  static void shift_add(const float* product, const float* bias, float* out, int begin, int end, int rounds, int distance) noexcept {
+  SPINEL_NOINLINE static void shift_add(const float* product, const float* bias, float* out, int begin, int end, int rounds, int distance) noexcept {
     constexpr int reach = kernel / 2;
     for (int t = begin; t < end; ++t)
       for (int h = 0; h < distance; ++h)

@@ -13,7 +13,10 @@
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/nn/conv3d.hpp>
+#include <spinel/nn/delta.hpp>
+#include <spinel/nn/first_layer.hpp>
 #include <spinel/nn/quantize.hpp>
+#include <spinel/nn/round_buffer.hpp>
 #include <spinel/nn/weights.hpp>
 #include <spinel/nn/winograd.hpp>
 #include <type_traits>
@@ -22,36 +25,6 @@
 namespace spinel {
 
 namespace detail {
-
-/// Counts what an Arena would hand out, in constant expressions too.
-struct CountingArena {
-  std::size_t used = 0;
-  template <class T>
-  constexpr Span<T> take(std::size_t count) noexcept {
-    used += (count * sizeof(T) + Arena::alignment - 1) / Arena::alignment * Arena::alignment;
-    return {};
-  }
-};
-
-/// A sliding range of rounds of one layer's input.
-template <class T>
-struct RoundBuffer {
-  Span<T> memory{};
-  std::size_t round_size = 0;
-  int first = 0;  ///< round that lies at the start of `memory`
-  int end = 0;    ///< rounds below this one are there
-
-  T* at(int round) const noexcept { return memory.data() + static_cast<std::size_t>(round - first) * round_size; }
-  void reset() noexcept { first = end = 0; }
-  /// Forgets the rounds below `round`.
-  void drop_below(int round) noexcept {
-    if (round <= first) return;
-    std::memmove(memory.data(), at(round), static_cast<std::size_t>(end - round) * round_size * sizeof(T));
-    first = round;
-  }
-};
-
-inline constexpr int smallest_distance = 3, largest_distance = 21;
 
 /// Calls `visit` with the odd distance 3 to 21 as an integral constant.
 template <class Visit>
@@ -63,12 +36,9 @@ SPINEL_ALWAYS_INLINE void with_distance(int distance, Visit&& visit) noexcept {
 
 }  // namespace detail
 
-/// Arithmetic of the hidden layers.
-enum class Precision : std::uint8_t { fp32, bf16, int8 };
-
 /// Runs `network` on instruction set A. `fixed_distance` is the width and height of the volume at compile time, or 0 for any odd
 /// distance from 3 to 21 chosen at set-up. All memory is handed in once. Whatever the precision, the first layer multiplies in
-/// float32 (it has four input channels) and logits are float32.
+/// float32 (it has four input channels) and logits are float32. The int8 engine takes inputs that are multiples of 1/2 in [-1, 1].
 template <Network network, Arch A, int fixed_distance = 0, Precision precision = Precision::fp32>
 class Forward {
   static constexpr int n_layers = network.n_layers;
@@ -86,19 +56,27 @@ class Forward {
   using Element = std::conditional_t<is_int8, detail::Int8<A>,
                                      typename std::conditional_t<precision == Precision::bf16, std::type_identity<detail::BFloat16<A>>,
                                                                  std::type_identity<detail::Float32<A>>>::type>;
-  using FirstElement = std::conditional_t<is_int8, detail::ExactFloat32<A>, detail::Float32<A>>;
   using Stored = typename Element::input;
+  using First = detail::FirstLayer<A, network.input_channels, network.out_channels(0), network.layers[0].kernel>;
   using Last = detail::NarrowConv<Element, network.in_channels(n_layers - 1), network.output_channels(), network.layers[n_layers - 1].kernel>;
   static constexpr auto layer_count = static_cast<std::size_t>(n_layers);
+  static constexpr int background_layers = is_int8 ? n_hidden : 1;
+  static constexpr int widest_channels = [] {
+    int widest = 1;
+    for (int l = 1; l < n_hidden; ++l) widest = spinel::max(spinel::max(widest, network.in_channels(l)), network.out_channels(l));
+    return widest;
+  }();
 
  public:
   static constexpr int pass_rounds = 24;  // a multiple of both Winograd tiles' edges
   static constexpr int input_channels = network.input_channels;
   static constexpr int output_channels = network.output_channels();
+  /// An int8 layer is computed from its differences to the background while they are fewer than this share of its input.
+  static constexpr float delta_share = 0.65f;
   using Weights = std::conditional_t<is_int8, CalibratedWeights<network>, WeightsView<network>>;
 
   /// Bytes that `set_up` needs for this distance, whatever the number of rounds.
-  static constexpr std::size_t memory_bytes(int distance) noexcept {
+  SPINEL_COLD static constexpr std::size_t memory_bytes(int distance) noexcept {
     Forward counting;
     counting.distance_ = distance;
     detail::CountingArena arena;
@@ -108,7 +86,7 @@ class Forward {
 
   /// Packs the weights into `memory`. Fails with bad_argument for a distance that this engine does not serve or for int8 without
   /// calibration, and with out_of_capacity when `memory` is smaller than `memory_bytes(distance)`.
-  Status set_up(const Weights& weights, int distance, Span<std::byte> memory) noexcept {
+  SPINEL_COLD Status set_up(const Weights& weights, int distance, Span<std::byte> memory) noexcept {
     if (distance < detail::smallest_distance || distance > detail::largest_distance || distance % 2 == 0) return Status::bad_argument;
     if (fixed_distance != 0 && distance != fixed_distance) return Status::bad_argument;
     if (memory.size() < memory_bytes(distance)) return Status::out_of_capacity;
@@ -116,92 +94,83 @@ class Forward {
     if constexpr (is_int8) {
       if (weights.ranges.observed == 0) return Status::bad_argument;
       found = &weights.view;
-      for (int l = 0; l < n_hidden; ++l) bytes_[static_cast<std::size_t>(l)] = detail::byte_scale(weights.ranges.low[l], weights.ranges.high[l]);
     } else {
       found = &weights;
     }
     const WeightsView<network>& view = *found;
     distance_ = distance;
+    background_rounds_ = 0;
     Arena arena{memory};
     take_memory(arena);
-    for (std::size_t l = 0; l < layer_count; ++l) copy(view.bias[l], view.bias[l] + network.layers[l].filters, bias_[l].data());
-    if constexpr (is_int8)
-      for (int l = 1; l < n_layers; ++l) set_up_scales(view, l);
+    for (std::size_t l = 0; l < layer_count; ++l) spinel::copy_n(view.bias[l], network.layers[l].filters, bias_[l].data());
+    First::pack(view.weight[0], first_weights_.data());
+    if constexpr (is_int8) set_up_scales(view, weights.ranges);
     for_each_hidden([&]<int layer>() {
-      dispatch([&](auto d) {
-        if constexpr (is_winograd<layer, decltype(d)::value>()) {
-          WinogradOf<layer, decltype(d)::value>::pack(view.weight[layer], weights_[layer].data());
-          return;
-        }
-        constexpr int block = Hidden<layer, decltype(d)::value>::block_channels;
-        const auto pack = [&](auto* packed, int group, auto&& convert) {
-          detail::pack_weights(view.weight[layer], packed, network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel,
-                               block, group, convert);
-        };
-        if constexpr (layer == 0)
-          pack(first_weights_.data(), 1, [](float w, int) { return w; });
-        else
-          pack(weights_[layer].data(), Element::group, [&](float w, int out) { return converted(w, layer, out); });
-      });
+      if constexpr (layer > 0) pack<layer>(view);
     });
-    Last::pack(view.weight[n_layers - 1], weights_[n_layers - 1].data(), [&](float w, int out) { return converted(w, n_layers - 1, out); });
+    Last::pack(view.weight[n_layers - 1], weights_[n_layers - 1].data(), [&](float w, int column, int in) { return converted(w, n_layers - 1, column, in); });
     return Status::ok;
   }
+
+  /// What the input looks like without any event, for volumes of `rounds` rounds: `input` as for `run`, and the same for all rounds
+  /// but the first and the last. Later runs over as many rounds then compute only what differs: the first layer always, int8
+  /// layers where that is less work. int8 results are the same bits with and without.
+  template <class Input>
+  SPINEL_COLD void set_background(int rounds, Input&& input) noexcept {
+    background_rounds_ = 0;
+    for (int kind = 0; kind < input_background_.count(rounds); ++kind)
+      input(input_background_.example(kind, rounds), input_background_.memory.data() + static_cast<std::size_t>(kind) * input_background_.round_size);
+    // A short volume has all kinds of rounds that the whole one has.
+    const auto& widest = output_background_[background_layers - 1];
+    const int short_rounds = widest.count(rounds);
+    reset();
+    for (int t = 0; t < short_rounds; ++t) first_input_.append(input_background_.at(widest.example(t, rounds), rounds), nullptr, distance());
+    const auto each_kind = [&](const auto& background, auto&& visit) {
+      for (int kind = 0; kind < background.count(rounds); ++kind)
+        visit(background.example(kind, short_rounds), background.memory.data() + static_cast<std::size_t>(kind) * background.round_size);
+    };
+    each_kind(first_sums_, [&](int t, float* to) {
+      First::template rounds<detail::StoreSums<A>, float>(first_input_, first_weights_.data(), nullptr, nullptr, {}, to, terms_.data(), t, t + 1, short_rounds, distance());
+    });
+    each_kind(output_background_[0], [&](int t, Stored* to) {
+      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), to, terms_.data(), t, t + 1, short_rounds, distance());
+    });
+    if constexpr (is_int8 && n_hidden > 1) {
+      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), buffers_[1].at(0), terms_.data(), 0, short_rounds, short_rounds,
+                    distance());
+      buffers_[1].end = short_rounds;
+      for_each_hidden([&]<int layer>() {
+        if constexpr (layer > 0) {
+          const auto& in = buffers_[layer];
+          Stored* out = last_.data();
+          if constexpr (layer + 1 < n_hidden) out = buffers_[layer + 1].at(0), buffers_[layer + 1].end = short_rounds;
+          dense<layer>(in, out, 0, short_rounds, short_rounds);
+          each_kind(output_background_[layer], [&](int t, Stored* to) {
+            spinel::copy_n(out + static_cast<std::size_t>(t) * output_background_[layer].round_size, output_background_[layer].round_size, to);
+          });
+          each_kind(delta_sums_[layer], [&](int t, std::int32_t* to) { background_sums<layer>(in, t, short_rounds, to); });
+        }
+      });
+    }
+    background_rounds_ = rounds;
+  }
+  /// Whether int8 layers may be computed from differences (they may, at first).
+  void allow_delta(bool allowed) noexcept { delta_allowed_ = allowed; }
+  /// How many passes of layers were computed from differences in the last run.
+  int delta_passes() const noexcept { return delta_passes_; }
 
   /// One volume of `rounds` >= 1 rounds. `input(t, slice)` fills slice [row][column][input channel] of round t, ascending;
   /// `output(t, slice)` gets [row][column][output channel]. In fp32, `watch(layer, t, slice)` sees every hidden layer's activations.
   template <class Input, class Output, class Watch>
   void run(int rounds, Input&& input, Output&& output, Watch&& watch) noexcept {
-    input_.reset();
-    for (auto& buffer : buffers_) buffer.reset();
-    product_.reset();
-    int done[layer_count]{};
-    const auto reachable = [&](int layer, int available) {
-      return available == rounds ? rounds : spinel::max(done[layer], available - network.layers[layer].kernel / 2);
-    };
+    begin(rounds);
     for (int t0 = 0; t0 < rounds; t0 += pass_rounds) {
-      input_.drop_below(done[0] - network.layers[0].kernel / 2);
-      for (; input_.end < spinel::min(rounds, t0 + pass_rounds); ++input_.end) input(input_.end, input_.at(input_.end));
-      for_each_hidden([&]<int layer>() {
-        const auto& in = in_of<layer>();
-        const int begin = done[layer], end = reachable(layer, in.end);
-        Stored* out = nullptr;
-        if constexpr (layer + 1 < n_hidden) {
-          auto& next = buffers_[layer + 1];
-          next.drop_below(done[layer + 1] - network.layers[layer + 1].kernel / 2);
-          out = next.at(next.end);
-        } else {
-          out = last_.data();
-        }
-        const auto* packed = [&] {
-          if constexpr (layer == 0) return static_cast<const float*>(first_weights_.data());
-          else return static_cast<const typename Element::weight*>(weights_[layer].data());
-        }();
-        dispatch([&](auto d) {
-          if constexpr (is_winograd<layer, decltype(d)::value>())
-            WinogradOf<layer, decltype(d)::value>::rounds(in.at(begin), packed, epilogue<layer>(), out, work_.data(), begin, end, in.end, distance());
-          else
-            Hidden<layer, decltype(d)::value>::rounds(in.at(begin), packed, epilogue<layer>(), out, begin, end, rounds);
-        });
-        if constexpr (precision == Precision::fp32) {
-          const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
-          for (int t = begin; t < end; ++t) watch(layer, t, static_cast<const float*>(out + static_cast<std::size_t>(t - begin) * round_size));
-        }
-        if constexpr (layer + 1 < n_hidden) {
-          buffers_[layer + 1].end = end;
-        } else {
-          constexpr int l = n_layers - 1;
-          product_.drop_below(done[l] - network.layers[l].kernel / 2);
-          Last::products(out, weights_[l].data(), product_epilogue(), product_.at(product_.end), static_cast<std::ptrdiff_t>(sites()) * (end - begin));
-          product_.end = end;
-        }
-        done[layer] = end;
-      });
-      constexpr int l = n_layers - 1;
-      for (const int end = reachable(l, product_.end); done[l] < end; ++done[l]) {
-        Last::shift_add(product_.at(done[l]), bias_[l].data(), slice_.data(), done[l], done[l] + 1, rounds, distance());
-        output(done[l], static_cast<const float*>(slice_.data()));
+      first_input_.drop_below(done_[0] - network.layers[0].kernel / 2);
+      for (int t; (t = first_input_.differences.end) < spinel::min(rounds, t0 + pass_rounds);) {
+        input(t, input_slice_.data());
+        first_input_.append(input_slice_.data(), has_background_ ? input_background_.at(t, rounds) : nullptr, distance());
       }
+      advance(output, watch);
     }
   }
   template <class Input, class Output>
@@ -209,12 +178,38 @@ class Forward {
     run(rounds, input, output, [](int, int, const float*) {});
   }
 
+  // == A volume round by round: begin, push ..., and finish where its length was not known ==
+  static constexpr int unknown_rounds = 1 << 30;
+  void begin(int rounds = unknown_rounds) noexcept {
+    reset();
+    rounds_ = rounds;
+    has_background_ = rounds == background_rounds_;
+    delta_passes_ = 0;
+    for (int& done : done_) done = 0;
+  }
+  /// The next round's `slice` [row][column][input channel]. `output(t, slice)` gets every round that is known by now: half the
+  /// receptive field behind, all that are left with the last round of a known number. Constant memory, whatever the number.
+  template <class Output>
+  void push(const float* slice, Output&& output) noexcept {
+    if (first_input_.differences.end >= rounds_) return;
+    first_input_.drop_below(done_[0] - network.layers[0].kernel / 2);
+    first_input_.append(slice, has_background_ ? input_background_.at(first_input_.differences.end, rounds_) : nullptr, distance());
+    advance(output, [](int, int, const float*) {});
+  }
+  /// Says that no round follows: `output` gets those that were waiting for one.
+  template <class Output>
+  void finish(Output&& output) noexcept {
+    rounds_ = first_input_.differences.end;
+    advance(output, [](int, int, const float*) {});
+  }
+
   constexpr int distance() const noexcept { return fixed_distance != 0 ? fixed_distance : distance_; }
 
  private:
   template <int layer, int d>
-  using Hidden = detail::DirectConv<std::conditional_t<layer == 0, FirstElement, Element>, network.in_channels(layer), network.out_channels(layer),
-                                    network.layers[layer].kernel, d>;
+  using Hidden = detail::DirectConv<Element, network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, d>;
+  template <int layer>
+  using Delta = detail::DeltaConv<A, network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel>;
 
   /// float32 layers that are wide enough go through fewer multiplications; everything else is direct.
   static constexpr bool is_wide(int layer) noexcept {
@@ -240,13 +235,55 @@ class Forward {
     [&]<int... layer>(std::integer_sequence<int, layer...>) { (visit.template operator()<layer>(), ...); }(std::make_integer_sequence<int, n_hidden>{});
   }
   constexpr std::size_t sites() const noexcept { return static_cast<std::size_t>(distance()) * static_cast<std::size_t>(distance()); }
+  void reset() noexcept {
+    first_input_.reset();
+    for (auto& buffer : buffers_) buffer.reset();
+    product_.reset();
+  }
 
-  template <int layer>
-  auto& in_of() noexcept {
-    if constexpr (layer == 0)
-      return input_;
-    else
-      return buffers_[layer];
+  /// Takes every layer as far as its input allows.
+  template <class Output, class Watch>
+  void advance(Output&& output, Watch&& watch) noexcept {
+    const int rounds = rounds_;
+    const auto reachable = [&](int layer, int available) {
+      return available == rounds ? rounds : spinel::max(done_[static_cast<std::size_t>(layer)], available - network.layers[layer].kernel / 2);
+    };
+    for_each_hidden([&]<int layer>() {
+      const int begin = done_[layer], end = reachable(layer, layer == 0 ? first_input_.differences.end : buffers_[layer].end);
+      if (begin == end) return;
+      Stored* out = nullptr;
+      if constexpr (layer + 1 < n_hidden) {
+        auto& next = buffers_[layer + 1];
+        next.drop_below(done_[layer + 1] - network.layers[layer + 1].kernel / 2);
+        out = next.at(next.end);
+      } else {
+        out = last_.data();
+      }
+      if constexpr (layer == 0)
+        First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), has_background_ ? &first_sums_ : nullptr,
+                                                                has_background_ ? &output_background_[0] : nullptr, epilogue<0>(), out, terms_.data(),
+                                                                begin, end, rounds, distance());
+      else if (!has_background_ || !from_differences<layer>(out, begin, end, rounds))
+        dense<layer>(buffers_[layer], out, begin, end, rounds);
+      if constexpr (precision == Precision::fp32) {
+        const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
+        for (int t = begin; t < end; ++t) watch(layer, t, static_cast<const float*>(out + static_cast<std::size_t>(t - begin) * round_size));
+      }
+      if constexpr (layer + 1 < n_hidden) {
+        buffers_[layer + 1].end = end;
+      } else {
+        constexpr int l = n_layers - 1;
+        product_.drop_below(done_[l] - network.layers[l].kernel / 2);
+        Last::products(out, weights_[l].data(), product_epilogue(), product_.at(product_.end), static_cast<std::ptrdiff_t>(sites()) * (end - begin));
+        product_.end = end;
+      }
+      done_[layer] = end;
+    });
+    constexpr int l = n_layers - 1;
+    for (const int end = reachable(l, product_.end); done_[l] < end; ++done_[l]) {
+      Last::shift_add(product_.at(done_[l]), bias_[l].data(), slice_.data(), done_[l], done_[l] + 1, rounds, distance());
+      output(done_[l], static_cast<const float*>(slice_.data()));
+    }
   }
 
   template <int layer>
@@ -257,10 +294,10 @@ class Forward {
     else if constexpr (precision == Precision::bf16)
       return detail::StoreBFloat16<A, activation>{bias_[layer].data()};
     else if constexpr (layer == 0)
-      return detail::QuantizeFloat<A, activation>{bias_[0].data(), 1.0f / bytes_[0].scale, bytes_[0].zero};
+      return detail::QuantizeFloat<A, activation>{bias_[0].data(), inverse_scales_[0].data(), zeros_[0].data()};
     else
-      return detail::Quantize<A, activation>{scales_[layer].data(), offsets_[layer].data(), network.out_channels(layer), 1.0f / bytes_[layer].scale,
-                                             bytes_[layer].zero};
+      return detail::Quantize<A, activation>{scales_[layer].data(), offsets_[layer].data(), network.out_channels(layer), inverse_scales_[layer].data(),
+                                             zeros_[layer].data()};
   }
   auto product_epilogue() const noexcept {
     if constexpr (is_int8)
@@ -269,72 +306,129 @@ class Forward {
       return detail::StoreSums<A>{};
   }
 
-  typename Element::weight converted(float weight, int layer, int out) const noexcept {
-    (void)layer, (void)out;
+  /// Every product of a hidden layer but the first, output rounds [begin, end).
+  template <int layer>
+  SPINEL_NOINLINE void dense(const detail::RoundBuffer<Stored>& in, Stored* out, int begin, int end, int rounds) noexcept {
+    dispatch([&](auto d) {
+      if constexpr (is_winograd<layer, decltype(d)::value>())
+        WinogradOf<layer, decltype(d)::value>::rounds(in.at(begin), weights_[layer].data(), epilogue<layer>(), out, work_.data(), begin, end, in.end, distance());
+      else
+        Hidden<layer, decltype(d)::value>::rounds(in.at(begin), weights_[layer].data(), epilogue<layer>(), out, begin, end, rounds);
+    });
+  }
+
+  /// The same from the differences to the background. False, and nothing done, where there are too many of them.
+  template <int layer>
+  SPINEL_NOINLINE bool from_differences(Stored* out, int begin, int end, int rounds) noexcept {
+    if constexpr (is_int8) {
+      if (!delta_allowed_) return false;
+      const auto& in = buffers_[layer];
+      constexpr int reach = network.layers[layer].kernel / 2;
+      const int from = spinel::max(0, begin - reach), to = spinel::min(in.end, end + reach);
+      const auto most = static_cast<int>(delta_share * static_cast<float>((to - from) * distance() * distance()));
+      if (!delta_rows_.template find<network.in_channels(layer)>(in, &output_background_[layer - 1], from, to, rounds, distance(), most)) return false;
+      const int slab = detail::delta_slab_rounds(distance(), widest_channels);
+      const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
+      for (int t = begin; t < end; t += slab) {
+        const int last = spinel::min(end, t + slab);
+        Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), &delta_sums_[layer], delta_work_, t, last, rounds, distance());
+        Delta<layer>::finish(delta_work_, output_background_[layer], epilogue<layer>(), out + static_cast<std::size_t>(t - begin) * round_size, t, last, rounds, distance());
+      }
+      ++delta_passes_;
+      return true;
+    }
+    return false;
+  }
+
+  /// The background's sums of round t of a short volume, as differences to nothing.
+  template <int layer>
+  SPINEL_COLD void background_sums(const detail::RoundBuffer<Stored>& in, int t, int rounds, std::int32_t* to) noexcept {
+    constexpr int reach = network.layers[layer].kernel / 2, channels = network.out_channels(layer);
+    delta_rows_.template find<network.in_channels(layer)>(in, nullptr, spinel::max(0, t - reach), spinel::min(rounds, t + reach + 1), rounds, distance(),
+                                                          delta_rows_.capacity);
+    Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), nullptr, delta_work_, t, t + 1, rounds, distance());
+    for (std::size_t site = 0; site < sites(); ++site)
+      for (std::size_t c = 0; c < channels; ++c)
+        to[site * channels + c] = delta_work_.touched[site] == 0 ? 0 : delta_work_.sums[site * channels + c] - 128 * delta_work_.corrections[site];
+  }
+
+  typename Element::weight converted(float weight, int layer, int column, int in) const noexcept {
+    (void)layer, (void)column, (void)in;
+    const auto l = static_cast<std::size_t>(layer);
     if constexpr (precision == Precision::fp32)
       return weight;
     else if constexpr (precision == Precision::bf16)
       return detail::bfloat16_of(weight);
     else
-      return detail::quantized_weight(weight, weight_scales_[static_cast<std::size_t>(layer)][static_cast<std::size_t>(out)]);
+      return detail::quantized_weight(weight * byte_scales_[l - 1][static_cast<std::size_t>(in)], scales_[l][static_cast<std::size_t>(column)]);
   }
 
-  /// Scales of an int8 layer's sums, and the shares of the input's zero point: per edge pattern for a hidden layer, per product
-  /// column for the last one.
-  void set_up_scales(const WeightsView<network>& view, int layer) noexcept {
-    const auto l = static_cast<std::size_t>(layer);
-    const int in = network.in_channels(layer), out = network.out_channels(layer), kernel = network.layers[layer].kernel;
-    const int taps = kernel * kernel * kernel;
-    const detail::ByteScale input = bytes_[l - 1];
-    const auto zero = static_cast<std::int64_t>(input.zero);
-    for (int o = 0; o < out; ++o) {
-      const float* weights = view.weight[l] + static_cast<std::ptrdiff_t>(o) * in * taps;
-      const float weight_scale = detail::weight_scale(weights, static_cast<std::size_t>(in) * static_cast<std::size_t>(taps));
-      weight_scales_[l][static_cast<std::size_t>(o)] = weight_scale;
-      const float scale = weight_scale * input.scale;
-      const auto tap_sum = [&](int tap) {
-        std::int64_t sum = 0;
-        for (int i = 0; i < in; ++i) sum += detail::quantized_weight(weights[i * taps + tap], weight_scale);
-        return sum;
-      };
-      if (layer == n_layers - 1) {
-        for (int tap = 0; tap < taps; ++tap) {
-          const auto column = static_cast<std::size_t>(tap * out + o);
-          scales_[l][column] = scale;
-          offsets_[l][column] = -scale * static_cast<float>(zero * tap_sum(tap));
-        }
-        continue;
-      }
-      scales_[l][static_cast<std::size_t>(o)] = scale;
-      for (int edges = 0; edges < 64; ++edges) {
-        // bits from the top: last row, first row, last round, first round of the 16 row patterns, then right and left
-        const int w_edges = edges % 4, t_edges = edges / 4 % 4, h_edges = edges / 16;
-        const auto inside = [&](int k, int side) { return !((side & 1) != 0 && k < kernel / 2) && !((side & 2) != 0 && k > kernel / 2); };
-        std::int64_t sum = 0;
-        for (int kt = 0; kt < kernel; ++kt)
-          for (int kh = 0; kh < kernel; ++kh)
-            for (int kw = 0; kw < kernel; ++kw)
-              if (inside(kt, t_edges) && inside(kh, h_edges) && inside(kw, w_edges)) sum += tap_sum((kt * kernel + kh) * kernel + kw);
-        offsets_[l][static_cast<std::size_t>(edges * out + o)] =
-            static_cast<float>(spinel::fma(-static_cast<double>(scale), static_cast<double>(zero * sum), static_cast<double>(view.bias[l][o])));
-      }
+  template <int layer>
+  SPINEL_COLD void pack(const WeightsView<network>& view) noexcept {
+    constexpr int in_channels = network.in_channels(layer), out_channels = network.out_channels(layer), kernel = network.layers[layer].kernel;
+    dispatch([&](auto d) {
+      if constexpr (is_winograd<layer, decltype(d)::value>())
+        WinogradOf<layer, decltype(d)::value>::pack(view.weight[layer], weights_[layer].data());
+      else
+        detail::pack_weights(view.weight[layer], weights_[layer].data(), in_channels, out_channels, kernel,
+                             Hidden<layer, decltype(d)::value>::block_channels, Element::group,
+                             [&](float w, int out, int in) { return converted(w, layer, out, in); });
+    });
+    if constexpr (is_int8) {
+      constexpr std::ptrdiff_t taps = kernel * kernel * kernel;
+      Delta<layer>::pack(delta_weights_[layer].data(),
+                         [&](int out, int in, int tap) { return converted(view.weight[layer][(out * in_channels + in) * taps + tap], layer, out, in); });
+    }
+  }
+
+  /// int8: what the bytes of every layer stand for, and the first layer's weights on a grid that makes its sums exact.
+  template <class Ranges>
+  SPINEL_COLD void set_up_scales(const WeightsView<network>& view, const Ranges& ranges) noexcept {
+    constexpr auto first_weights = static_cast<std::size_t>(network.weights(0)), first_out = static_cast<std::size_t>(network.out_channels(0));
+    for (std::size_t out = 0; out < first_out; ++out) {
+      const float grid = detail::exact_grid(view.weight[0] + out * (first_weights / first_out), first_weights / first_out);
+      for (std::size_t k = out; k < first_weights; k += first_out) first_weights_[k] = spinel::nearbyint(first_weights_[k] / grid) * grid;
+    }
+    for (int layer = 0; layer < n_hidden; ++layer) {
+      const auto l = static_cast<std::size_t>(layer);
+      detail::byte_scales(ranges.low[l], ranges.high[l], network.out_channels(layer), byte_scales_[l].data(), zeros_[l].data());
+      for (std::size_t c = 0; c < byte_scales_[l].size(); ++c) inverse_scales_[l][c] = 1.0f / byte_scales_[l][c];
+    }
+    for (int layer = 1; layer < n_layers; ++layer) {
+      const auto l = static_cast<std::size_t>(layer);
+      detail::int8_scales({network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, layer == n_layers - 1}, view.weight[l],
+                          view.bias[l], byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
     }
   }
 
   template <class AnyArena>
-  constexpr void take_memory(AnyArena& arena) noexcept {
+  SPINEL_COLD constexpr void take_memory(AnyArena& arena) noexcept {
     std::size_t work = 0;
-    int lag = 0;  // rounds that the layers before this one still owe when a pass ends; they all come in the last pass
+    int lag = 0;    // rounds that the layers before this one still owe when a pass ends; they all come in the last pass
+    int reach = 0;  // of all layers so far
+    const auto take_background = [&](auto& background, int ends, std::size_t round_size) {
+      using Value = typename std::remove_reference_t<decltype(background.memory)>::value_type;
+      background.ends = ends;
+      background.round_size = round_size;
+      background.memory = arena.template take<Value>(static_cast<std::size_t>(background.stored(ends)) * round_size);
+    };
     for (int layer = 0; layer < n_layers; ++layer) {
       const int kernel = network.layers[layer].kernel;
       const auto capacity = static_cast<std::size_t>(pass_rounds + lag + kernel);
       const auto l = static_cast<std::size_t>(layer);
       const auto in = static_cast<std::size_t>(network.in_channels(layer)), out = static_cast<std::size_t>(network.out_channels(layer));
+      reach += kernel / 2;
       bias_[l] = arena.template take<float>(out);
       if (layer == 0) {
         first_weights_ = arena.template take<float>(network.weights(0));
-        input_.memory = arena.template take<float>(capacity * sites() * in);
-        input_.round_size = sites() * in;
+        first_input_.differences.memory = arena.template take<detail::InputDifference>(capacity * sites() * in);
+        first_input_.differences.round_size = sites() * in;
+        first_input_.row_ends.memory = arena.template take<std::uint16_t>(capacity * static_cast<std::size_t>(distance()));
+        first_input_.row_ends.round_size = static_cast<std::size_t>(distance());
+        input_slice_ = arena.template take<float>(sites() * in);
+        terms_ = arena.template take<typename First::Term>(First::work_terms(static_cast<std::size_t>(distance())));
+        take_background(input_background_, 1, sites() * in);
+        take_background(first_sums_, reach + 1, sites() * out);
       } else if (layer < n_hidden) {
         std::size_t size = network.weights(layer);
         if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
@@ -345,6 +439,10 @@ class Forward {
         weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
         buffers_[l].round_size = sites() * in;
+        if constexpr (is_int8) {
+          delta_weights_[l] = arena.template take<std::uint8_t>(size);
+          take_background(delta_sums_[l], reach + 1, sites() * out);
+        }
       } else {
         constexpr auto columns = static_cast<std::size_t>(Last::columns);
         weights_[l] = arena.template take<typename Element::weight>(columns * in);
@@ -352,13 +450,25 @@ class Forward {
         product_.round_size = sites() * columns;
         last_ = arena.template take<Stored>(static_cast<std::size_t>(pass_rounds + lag) * sites() * in);
       }
-      if constexpr (is_int8)
+      if (layer < background_layers) take_background(output_background_[l], reach + 1, sites() * out);
+      if constexpr (is_int8) {
+        if (layer < n_hidden) {
+          byte_scales_[l] = arena.template take<float>(out);
+          inverse_scales_[l] = arena.template take<float>(out);
+          zeros_[l] = arena.template take<float>(out);
+        }
         if (layer > 0) {
-          weight_scales_[l] = arena.template take<float>(out);
           scales_[l] = arena.template take<float>(layer < n_hidden ? out : static_cast<std::size_t>(Last::columns));
           offsets_[l] = arena.template take<float>(layer < n_hidden ? 64 * out : static_cast<std::size_t>(Last::columns));
         }
+      }
       lag += kernel / 2;
+    }
+    if (is_int8 && n_hidden > 1) {
+      const std::size_t rows = static_cast<std::size_t>(pass_rounds + lag) * sites();
+      constexpr auto widest = static_cast<std::size_t>(widest_channels);
+      delta_rows_.take_memory(arena, rows, widest);
+      delta_work_.take_memory(arena, static_cast<std::size_t>(detail::delta_slab_rounds(distance(), widest_channels)) * sites(), rows, widest);
     }
     work_ = arena.template take<float>(work);
     slice_ = arena.template take<float>(sites() * static_cast<std::size_t>(output_channels));
@@ -366,15 +476,29 @@ class Forward {
 
   // == Permanent: fixed at set-up ==
   int distance_ = fixed_distance;
+  bool delta_allowed_ = true;
   Span<float> first_weights_{};
   std::array<Span<typename Element::weight>, layer_count> weights_{};
   std::array<Span<float>, layer_count> bias_{};
-  std::array<Span<float>, layer_count> weight_scales_{}, scales_{}, offsets_{};  // int8 only
-  std::array<detail::ByteScale, layer_count> bytes_{};                               // int8 only
+  std::array<Span<float>, layer_count> byte_scales_{}, inverse_scales_{}, zeros_{}, scales_{}, offsets_{};  // int8 only
+  std::array<Span<std::uint8_t>, layer_count> delta_weights_{};                                            // int8 only
+  // == Permanent: fixed by set_background ==
+  int background_rounds_ = 0;
+  detail::BackgroundRounds<float> input_background_{}, first_sums_{};
+  std::array<detail::BackgroundRounds<Stored>, layer_count> output_background_{};
+  std::array<detail::BackgroundRounds<std::int32_t>, layer_count> delta_sums_{};  // int8 only
 
-  // == Per volume: cleared by run() ==
-  detail::RoundBuffer<float> input_{};
+  // == Per volume: cleared by begin() ==
+  int rounds_ = 0;
+  bool has_background_ = false;
+  int delta_passes_ = 0;
+  std::array<int, layer_count> done_{};  // output rounds of each layer
+  typename First::Input first_input_{};
+  Span<float> input_slice_{};
+  Span<typename First::Term> terms_{};
   std::array<detail::RoundBuffer<Stored>, layer_count> buffers_{};
+  detail::DeltaRows delta_rows_{};   // int8 only
+  detail::DeltaWork delta_work_{};   // int8 only
   detail::RoundBuffer<float> product_{};
   Span<Stored> last_{};
   Span<float> slice_{};

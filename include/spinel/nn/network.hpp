@@ -19,12 +19,16 @@ struct Layer {
   friend constexpr bool operator==(const Layer&, const Layer&) = default;
 };
 
+/// Arithmetic of the hidden layers.
+enum class Precision : std::uint8_t { fp32, bf16, int8 };
+
 /// A chain of at most eight layers from `input_channels` to the last layer's filters; all public, so structural.
 struct Network {
   static constexpr int max_layers = 8;
   int n_layers = 0;
   int input_channels = 4;
   Layer layers[max_layers]{};
+  Precision precision = Precision::fp32;  ///< what an engine computes in; weights are float32 in any case
 
   constexpr int in_channels(int layer) const noexcept { return layer == 0 ? input_channels : layers[layer - 1].filters; }
   constexpr int out_channels(int layer) const noexcept { return layers[layer].filters; }
@@ -60,6 +64,12 @@ constexpr Network plain_network(int hidden_layers, int width, int kernel = 3, Ac
   network.n_layers = hidden_layers + 1;
   for (int l = 0; l < hidden_layers; ++l) network.layers[l] = {width, kernel, activation};
   network.layers[hidden_layers] = {4, kernel, Activation::none};
+  return network;
+}
+
+/// The same network, computed in another precision.
+constexpr Network in_precision(Network network, Precision precision) noexcept {
+  network.precision = precision;
   return network;
 }
 

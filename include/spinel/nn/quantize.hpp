@@ -8,24 +8,39 @@
 #include <cstdint>
 
 #include <spinel/core/algorithm.hpp>
+#include <spinel/core/config.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/nn/weights.hpp>
 
 namespace spinel {
 
-/// Smallest and largest activation of every hidden layer seen in calibration; zero is always included.
+/// The smallest activation of every hidden layer seen in calibration and the largest of every channel; zero is always included.
 template <Network network>
 struct ActivationRanges {
+  static constexpr int max_filters = [] {
+    int most = 1;
+    for (int l = 0; l + 1 < network.n_layers; ++l) most = spinel::max(most, network.layers[l].filters);
+    return most;
+  }();
   float low[Network::max_layers]{};
-  float high[Network::max_layers]{};
+  float high[Network::max_layers][static_cast<std::size_t>(max_filters)]{};
   std::int64_t observed = 0;  ///< values seen; int8 engines refuse ranges of nothing
 
+  /// `values` [site][channel] of one layer, `count` of them.
   void observe(int layer, const float* values, std::size_t count) noexcept {
-    for (std::size_t k = 0; k < count; ++k) {
-      low[layer] = spinel::min(low[layer], values[k]);
-      high[layer] = spinel::max(high[layer], values[k]);
-    }
+    const auto filters = static_cast<std::size_t>(network.layers[layer].filters);
+    for (std::size_t k = 0; k < count; k += filters)
+      for (std::size_t c = 0; c < filters; ++c) {
+        low[layer] = spinel::min(low[layer], values[k + c]);
+        high[layer][c] = spinel::max(high[layer][c], values[k + c]);
+      }
     observed += static_cast<std::int64_t>(count);
+  }
+  /// One range for all channels of a layer.
+  void set(int layer, float lowest, float highest) noexcept {
+    low[layer] = lowest;
+    for (auto& value : high[layer]) value = highest;
+    observed += 1;
   }
 };
 
@@ -38,31 +53,85 @@ struct CalibratedWeights {
 
 namespace detail {
 
-/// Byte q stands for (q - zero) * scale.
-struct ByteScale {
-  float scale = 1.0f;
-  float zero = 0.0f;
-};
-
-/// The range is widened to sixteenths first: calibration in float32 differs in the last bits between machines.
-inline ByteScale byte_scale(float low, float high) noexcept {
-  const float bottom = spinel::floor(low * 64.0f) / 64.0f, top = spinel::ceil(high * 16.0f) / 16.0f;
-  ByteScale found;
-  found.scale = (top - bottom) / 255.0f;
-  if (!(found.scale > 0.0f)) found.scale = 1.0f;
-  found.zero = spinel::nearbyint(-bottom / found.scale);
-  return found;
-}
-
-/// Largest magnitude of one output channel's weights over 127.
-inline float weight_scale(const float* weights, std::size_t count) noexcept {
-  float largest = 0.0f;
-  for (std::size_t k = 0; k < count; ++k) largest = spinel::max(largest, spinel::fabs(weights[k]));
-  return largest > 0.0f ? largest / 127.0f : 1.0f;
+/// Bytes q[c] of a layer stand for (q - zero[c]) * scale[c]. A channel's scale lies between what its own range needs and what the
+/// layer's widest needs, a quarter of the way (geometrically): its own alone would leave the next layer's weights, which take the
+/// scales in and share 127 steps, too coarse. Square roots are exact, so every machine finds the same scales.
+/// Ranges are widened to sixteenths first: calibration in float32 differs in the last bits between machines.
+SPINEL_COLD inline void byte_scales(float low, const float* high, int channels, float* scale, float* zero) noexcept {
+  const float bottom = spinel::floor(low * 64.0f) / 64.0f;
+  const auto range = [&](int c) { return spinel::max(spinel::ceil(high[c] * 16.0f) / 16.0f - bottom, 1.0f / 16.0f); };
+  float widest = 0;
+  for (int c = 0; c < channels; ++c) widest = spinel::max(widest, range(c));
+  for (int c = 0; c < channels; ++c) {
+    const float half_way = spinel::sqrt(range(c)) * spinel::sqrt(widest);
+    scale[c] = spinel::sqrt(half_way) * spinel::sqrt(widest) / 255.0f;
+    zero[c] = spinel::nearbyint(-bottom / scale[c]);
+  }
 }
 
 inline std::int8_t quantized_weight(float weight, float scale) noexcept {
   return static_cast<std::int8_t>(spinel::clamp(spinel::nearbyint(weight / scale), -127.0f, 127.0f));
+}
+
+/// The first layer's weights of one output channel, on a grid so coarse that sums of them are exact in float32: inputs are
+/// multiples of 1/2 of at most 1 in magnitude, so sums come out the same in any order, on any machine. The grid is 2^-17 or so.
+inline float exact_grid(const float* weights, std::size_t count) noexcept {
+  float total = 0;
+  for (std::size_t k = 0; k < count; ++k) total += spinel::fabs(weights[k]);
+  int exponent = 0;
+  spinel::frexp(total + 1.0f, &exponent);  // total < 2^exponent; inputs and differences to them: twice, halves: twice
+  return spinel::ldexp(1.0f, exponent + 2 - 24);
+}
+
+/// Scales of an int8 layer's sums, and the shares of its input's zero points. `columns` results share the rows of one output
+/// channel: for a hidden layer 1, and biases come in 64 edge patterns; for the last one every tap has a column and a scale.
+struct Int8LayerShape {
+  int in_channels, out_channels, kernel;
+  bool is_last;
+};
+/// `weights` [out][in][tap] and `bias` [out]; input bytes with `in_scale`, `in_zero` [in]. Writes `weight_scale` and `scale`
+/// [column] and `offset` [edges][out] or [column].
+SPINEL_COLD inline void int8_scales(const Int8LayerShape& shape, const float* weights, const float* bias, const float* in_scale, const float* in_zero,
+                        float* weight_scale_out, float* offset) noexcept {
+  const int kernel = shape.kernel, taps = kernel * kernel * kernel;
+  for (int o = 0; o < shape.out_channels; ++o) {
+    const float* of_channel = weights + static_cast<std::ptrdiff_t>(o) * shape.in_channels * taps;
+    const auto largest = [&](int first_tap, int last_tap) {
+      float found = 0.0f;
+      for (int i = 0; i < shape.in_channels; ++i)
+        for (int tap = first_tap; tap < last_tap; ++tap) found = spinel::max(found, spinel::fabs(of_channel[i * taps + tap] * in_scale[i]));
+      return found > 0.0f ? found / 127.0f : 1.0f;
+    };
+    const auto zero_share = [&](int tap, float scale) {
+      std::int64_t sum = 0;
+      for (int i = 0; i < shape.in_channels; ++i)
+        sum += static_cast<std::int64_t>(in_zero[i]) * quantized_weight(of_channel[i * taps + tap] * in_scale[i], scale);
+      return sum;
+    };
+    if (shape.is_last) {
+      for (int tap = 0; tap < taps; ++tap) {
+        const int column = tap * shape.out_channels + o;
+        weight_scale_out[column] = largest(tap, tap + 1);
+        offset[column] = -weight_scale_out[column] * static_cast<float>(zero_share(tap, weight_scale_out[column]));
+      }
+      continue;
+    }
+    const float scale = weight_scale_out[o] = largest(0, taps);
+    std::int64_t share_of_tap[27] = {};
+    for (int tap = 0; tap < taps; ++tap) share_of_tap[tap] = zero_share(tap, scale);
+    for (int edges = 0; edges < 64; ++edges) {
+      // bits from the top: last row, first row, last round, first round of the 16 row patterns, then right and left
+      const int w_edges = edges % 4, t_edges = edges / 4 % 4, h_edges = edges / 16;
+      const auto inside = [&](int k, int side) { return !((side & 1) != 0 && k < kernel / 2) && !((side & 2) != 0 && k > kernel / 2); };
+      std::int64_t sum = 0;
+      for (int kt = 0; kt < kernel; ++kt)
+        for (int kh = 0; kh < kernel; ++kh)
+          for (int kw = 0; kw < kernel; ++kw)
+            if (inside(kt, t_edges) && inside(kh, h_edges) && inside(kw, w_edges)) sum += share_of_tap[(kt * kernel + kh) * kernel + kw];
+      offset[edges * shape.out_channels + o] =
+          static_cast<float>(spinel::fma(-static_cast<double>(scale), static_cast<double>(sum), static_cast<double>(bias[o])));
+    }
+  }
 }
 
 /// float32 to bfloat16, ties to even.

@@ -125,7 +125,7 @@ struct Winograd {
   }
 
   /// Weights [out][in][3][3][3] to [frequency][block][in][block channels].
-  static void pack(const float* source, float* packed) noexcept {
+  SPINEL_COLD static void pack(const float* source, float* packed) noexcept {
     const auto& g = cook_toom<m>.kernel;
     for (int out = 0; out < out_channels; ++out)
       for (int in = 0; in < in_channels; ++in) {
@@ -152,7 +152,7 @@ struct Winograd {
   /// Output rounds [begin, end); `x` points at round `begin` of the input, which holds rounds up to `available` (all others are
   /// zero padding); `work` has work_size(distance) floats.
   template <class Epilogue>
-  static void rounds(const float* x, const float* packed, const Epilogue& epilogue, typename Epilogue::output* out, float* work, int begin, int end,
+  SPINEL_NOINLINE static void rounds(const float* x, const float* packed, const Epilogue& epilogue, typename Epilogue::output* out, float* work, int begin, int end,
                      int available, int distance) noexcept {
     const int across = tiles_across(distance), slab = group(distance);
     float* inputs = work;

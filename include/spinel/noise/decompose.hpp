@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <spinel/core/bits.hpp>
 #include <spinel/noise/fault.hpp>
 
 namespace spinel {
@@ -93,15 +94,15 @@ class ChannelDecomposition {
   constexpr void decompose() noexcept {
     std::uint64_t singles = 0;
     for (int k = 1; k < n_products; ++k)
-      if (std::popcount(masks_[k]) == 1) singles |= masks_[k];
+      if (count_ones(masks_[k]) == 1) singles |= masks_[k];
     int pairs[n_products]{};
     int n_pairs = 0;
     for (int k = 1; k < n_products; ++k)
-      if (std::popcount(masks_[k]) == 2 && (masks_[k] & ~singles) != 0) pairs[n_pairs++] = k;
+      if (count_ones(masks_[k]) == 2 && (masks_[k] & ~singles) != 0) pairs[n_pairs++] = k;
 
     for (int k = 1; k < n_products; ++k) {
       const std::uint64_t goal = masks_[k];
-      const bool is_part = std::popcount(goal) == 1 || (std::popcount(goal) == 2 && (goal & ~singles) != 0);
+      const bool is_part = count_ones(goal) == 1 || (count_ones(goal) == 2 && (goal & ~singles) != 0);
       if (goal == 0 || is_part) {
         if (!symptoms_[k].empty()) append(k, k);
         continue;
@@ -115,7 +116,7 @@ class ChannelDecomposition {
         }
       }
       for (int single = 1; left != 0 && single < n_products; ++single)
-        if (std::popcount(masks_[single]) == 1 && (masks_[single] & left) != 0) {
+        if (count_ones(masks_[single]) == 1 && (masks_[single] & left) != 0) {
           left &= ~masks_[single];
           append(k, single);
         }

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/noise/decompose.hpp>
@@ -29,6 +31,11 @@ struct CircuitNoise {
     noise.simple_p = p;
     return noise;
   }
+  /// For sampling: the Paulis of a channel exclude each other, and instead of as Stim's models have them (added up where their
+  /// symptoms agree, else taken as independent, which is off by products of probabilities) they become independent errors with
+  /// the channel's own distribution.
+  bool exact_channels = false;
+
   constexpr bool is_simple() const noexcept { return simple_p >= 0; }
 };
 
@@ -45,6 +52,30 @@ inline bool independent_paulis(const double (&disjoint)[3], double (&independent
     independent[k] = 0.5 - 0.5 * spinel::sqrt(square);
     if (independent[k] < -rounding) return false;
     if (independent[k] < 0) independent[k] = 0;
+  }
+  return true;
+}
+
+/// The same for any channel over `n` commuting flips, indexed by bit masks (`disjoint[0]` is not read): errors `independent[s]`
+/// such that the set of flips that happen has the channel's distribution: with eigenvalues e_u = 1 - 2 (sum of p_s over odd
+/// |u & s|), ln(1 - 2 q_s) = 2^(1-n) sum of +-ln e_u over u, plus where |u & s| is odd. Where that asks for a negative probability,
+/// 0 is taken, which is off by products of two probabilities. False for an eigenvalue that is not positive.
+template <int n>
+bool independent_flips(const double (&disjoint)[1 << n], double (&independent)[1 << n]) noexcept {
+  constexpr int size = 1 << n;
+  double log_eigenvalue[size] = {};
+  const auto odd = [](int u, int s) { return (count_ones(static_cast<std::uint64_t>(u & s)) & 1) != 0; };
+  for (int u = 1; u < size; ++u) {
+    double flipped = 0;
+    for (int s = 1; s < size; ++s) flipped += odd(u, s) ? disjoint[s] : 0;
+    if (!(flipped < 0.5)) return false;
+    log_eigenvalue[u] = spinel::log(1 - 2 * flipped);
+  }
+  independent[0] = 0;
+  for (int s = 1; s < size; ++s) {
+    double sum = 0;
+    for (int u = 1; u < size; ++u) sum += odd(u, s) ? log_eigenvalue[u] : -log_eigenvalue[u];
+    independent[s] = spinel::max(0.0, 0.5 - 0.5 * spinel::exp(2 * sum / size));
   }
   return true;
 }
@@ -202,7 +233,11 @@ class ErrorSlice {
       return;
     }
     double merged[1 << n_basis];
-    for (int k = 0; k < (1 << n_basis); ++k) merged[k] = probabilities[k];
+    if (disjoint && noise_.exact_channels && independent_flips<n_basis>(probabilities, merged)) {
+      disjoint = false;
+    } else {
+      for (int k = 0; k < (1 << n_basis); ++k) merged[k] = probabilities[k];
+    }
     if (disjoint)
       for (int k = 1; k < (1 << n_basis); ++k)
         if (const int first = channel.first_with_symptoms_of(k); first != k) {

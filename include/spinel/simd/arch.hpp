@@ -15,7 +15,8 @@ namespace spinel {
 /// lane the exact sum of four products of unsigned bytes of x and signed bytes of w. `store_u8` rounds to nearest even and clamps.
 /// An instruction set may also offer `dot_bf16(sum, x, w)` and `store_bf16`, and then says `has_bf16 = true`.
 template <class A>
-concept Arch = requires(typename A::f32 v, typename A::i32 n, const float* in, float* out, float x, std::uint8_t* bytes) {
+concept Arch = requires(typename A::f32 v, typename A::i32 n, const float* in, float* out, float x, std::uint8_t* bytes,
+                        std::int32_t* ints) {
   { A::width } -> std::convertible_to<int>;
   { A::accumulators } -> std::convertible_to<int>;
   { A::load(in) } -> std::same_as<typename A::f32>;
@@ -31,6 +32,9 @@ concept Arch = requires(typename A::f32 v, typename A::i32 n, const float* in, f
   { A::scale_by_power_of_two(v, v) } -> std::same_as<typename A::f32>;
   { A::fused(v, v, v) } -> std::same_as<typename A::f32>;
   { A::zero_i32() } -> std::same_as<typename A::i32>;
+  { A::broadcast_i32(0) } -> std::same_as<typename A::i32>;
+  { A::add_i32(n, n) } -> std::same_as<typename A::i32>;
+  A::store_i32(ints, n);
   { A::load_bytes(bytes) } -> std::same_as<typename A::i32>;
   { A::broadcast_four(bytes) } -> std::same_as<typename A::i32>;
   { A::dot_u8s8(n, n, n) } -> std::same_as<typename A::i32>;

@@ -5,10 +5,10 @@
 #include <spinel/core/config.hpp>
 
 #if defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
-
 #include <cstdint>
 #include <cstring>
+
+#include <spinel/simd/x86.hpp>
 
 namespace spinel::arch {
 
@@ -36,6 +36,9 @@ struct avx2 {
 
   static SPINEL_ALWAYS_INLINE f32 fused(f32 a, f32 b, f32 c) noexcept { return _mm256_fmadd_ps(a, b, c); }
   static SPINEL_ALWAYS_INLINE i32 zero_i32() noexcept { return _mm256_setzero_si256(); }
+  static SPINEL_ALWAYS_INLINE i32 broadcast_i32(std::int32_t x) noexcept { return _mm256_set1_epi32(x); }
+  static SPINEL_ALWAYS_INLINE i32 add_i32(i32 a, i32 b) noexcept { return _mm256_add_epi32(a, b); }
+  static SPINEL_ALWAYS_INLINE void store_i32(std::int32_t* p, i32 v) noexcept { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   static SPINEL_ALWAYS_INLINE i32 load_bytes(const void* p) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static SPINEL_ALWAYS_INLINE i32 broadcast_four(const void* p) noexcept {
     int four;

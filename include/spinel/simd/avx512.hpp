@@ -5,10 +5,10 @@
 #include <spinel/core/config.hpp>
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-#include <immintrin.h>
-
 #include <cstdint>
 #include <cstring>
+
+#include <spinel/simd/x86.hpp>
 
 namespace spinel::arch {
 
@@ -35,6 +35,9 @@ struct avx512 {
 
   static SPINEL_ALWAYS_INLINE f32 fused(f32 a, f32 b, f32 c) noexcept { return _mm512_fmadd_ps(a, b, c); }
   static SPINEL_ALWAYS_INLINE i32 zero_i32() noexcept { return _mm512_setzero_si512(); }
+  static SPINEL_ALWAYS_INLINE i32 broadcast_i32(std::int32_t x) noexcept { return _mm512_set1_epi32(x); }
+  static SPINEL_ALWAYS_INLINE i32 add_i32(i32 a, i32 b) noexcept { return _mm512_add_epi32(a, b); }
+  static SPINEL_ALWAYS_INLINE void store_i32(std::int32_t* p, i32 v) noexcept { _mm512_storeu_si512(p, v); }
   static SPINEL_ALWAYS_INLINE i32 load_bytes(const void* p) noexcept { return _mm512_loadu_si512(p); }
   static SPINEL_ALWAYS_INLINE i32 broadcast_four(const void* p) noexcept {
     int four;

@@ -36,6 +36,9 @@ struct neon {
 
   static SPINEL_ALWAYS_INLINE f32 fused(f32 a, f32 b, f32 c) noexcept { return vfmaq_f32(c, a, b); }
   static SPINEL_ALWAYS_INLINE i32 zero_i32() noexcept { return vdupq_n_s32(0); }
+  static SPINEL_ALWAYS_INLINE i32 broadcast_i32(std::int32_t x) noexcept { return vdupq_n_s32(x); }
+  static SPINEL_ALWAYS_INLINE i32 add_i32(i32 a, i32 b) noexcept { return vaddq_s32(a, b); }
+  static SPINEL_ALWAYS_INLINE void store_i32(std::int32_t* p, i32 v) noexcept { vst1q_s32(p, v); }
   static SPINEL_ALWAYS_INLINE i32 load_bytes(const void* p) noexcept { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const std::uint8_t*>(p))); }
   static SPINEL_ALWAYS_INLINE i32 broadcast_four(const void* p) noexcept {
     std::int32_t four;

@@ -46,6 +46,9 @@ struct scalar {
   }
 
   static SPINEL_ALWAYS_INLINE i32 zero_i32() noexcept { return i32{}; }
+  static SPINEL_ALWAYS_INLINE i32 broadcast_i32(std::int32_t x) noexcept { return i32{x, x, x, x}; }
+  static SPINEL_ALWAYS_INLINE i32 add_i32(i32 a, i32 b) noexcept { return a + b; }
+  static SPINEL_ALWAYS_INLINE void store_i32(std::int32_t* p, i32 v) noexcept { std::memcpy(p, &v, sizeof v); }
   static SPINEL_ALWAYS_INLINE i32 load_bytes(const void* p) noexcept {
     i32 v;
     std::memcpy(&v, p, sizeof v);

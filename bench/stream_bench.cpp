@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stream decoder by itself: stream_bench DISTANCE P ROUNDS_PER_SHOT SHOTS [REPEATS]. Processor time a round over all shots (the machine may be
+// shared), and the tails of the reaction (last round, read-out, answer) and of the windows, each the least of REPEATS runs of the same
+// shot, which leaves the decoder's own tail and takes away most of what others on the machine do. Both check types are decoded.
+#include <spinel/decode/stream.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <examples/cli/stream_source.hpp>
+#include <memory>
+#include <vector>
+
+namespace {
+
+double ns(clockid_t clock) {
+  timespec t;
+  clock_gettime(clock, &t);
+  return 1e9 * static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec);
+}
+
+void print_quantiles(const char* name, std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double q) { return values[std::min(values.size() - 1, static_cast<std::size_t>(q * static_cast<double>(values.size())))] / 1e3; };
+  std::printf(" %s %.3f %.3f %.3f %.3f %.3f", name, at(0.5), at(0.9), at(0.99), at(0.999), values.back() / 1e3);
+}
+
+template <int d>
+int run(double p, std::uint64_t rounds, int shots, int repeats) {
+  constexpr spinel::StreamExperiment stream{d, d, d};
+  const spinel::CircuitNoise noise(spinel::uniform_depolarizing(p));
+  const auto decoder = std::make_unique<spinel::StreamDecoder<stream>>();
+  if (const auto status = spinel::cli::set_up_window(decoder->window(), noise); status != spinel::Status::ok) {
+    std::fprintf(stderr, "stream_bench: set-up: %s\n", spinel::to_string(status));
+    return 1;
+  }
+  spinel::cli::StreamSource<stream> source(noise, 1);
+  using Decoder = spinel::StreamDecoder<stream>;
+  std::vector<typename Decoder::Round> sent;
+  std::vector<typename Decoder::Data> read_outs;
+  for (int shot = 0; shot < shots; ++shot) {
+    source.begin(rounds);
+    for (std::uint64_t t = 0; t < rounds; ++t) sent.push_back(source.next());
+    read_outs.push_back(source.read_out());
+  }
+  long mistakes = 0;
+  std::vector<double> per_round;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    mistakes = 0;
+    const double before = ns(CLOCK_THREAD_CPUTIME_ID);
+    const typename Decoder::Round* next = sent.data();
+    for (int shot = 0; shot < shots; ++shot) {
+      decoder->reset();
+      for (std::uint64_t t = 0; t < rounds; ++t) decoder->push_round(t, *next++);
+      mistakes += decoder->finish(read_outs[static_cast<std::size_t>(shot)]).corrected();
+    }
+    per_round.push_back((ns(CLOCK_THREAD_CPUTIME_ID) - before) / static_cast<double>(sent.size()));
+  }
+  std::vector<double> reaction, window;
+  for (int shot = 0; shot < shots; ++shot) {
+    std::vector<double> least(rounds + 1, 1e30);
+    for (int repeat = 0; repeat < repeats; ++repeat) {
+      decoder->reset();
+      const typename Decoder::Round* next = &sent[static_cast<std::size_t>(shot) * rounds];
+      for (std::uint64_t t = 0; t < rounds; ++t) {
+        const bool timed = decoder->next_push_decodes() || t + 1 == rounds;
+        const double start = timed ? ns(CLOCK_MONOTONIC) : 0;
+        decoder->push_round(t, next[t]);
+        if (t + 1 == rounds) (void)decoder->finish(read_outs[static_cast<std::size_t>(shot)]);
+        if (timed) least[t] = std::min(least[t], ns(CLOCK_MONOTONIC) - start);
+      }
+    }
+    reaction.push_back(least[rounds - 1]);
+    for (std::uint64_t t = 0; t + 1 < rounds; ++t)
+      if (least[t] < 1e29) window.push_back(least[t]);
+  }
+  std::sort(per_round.begin(), per_round.end());
+  std::printf("d %d p %g rounds %llu shots %d us_per_round %.4f (least %.4f) mistakes %ld", d, p, static_cast<unsigned long long>(rounds), shots,
+              per_round[per_round.size() / 2] / 1e3, per_round[0] / 1e3, mistakes);
+  print_quantiles("reaction", reaction);
+  if (!window.empty()) print_quantiles("window", window);
+  std::printf(" sizeof_kib %zu tables_kib %zu\n", sizeof(Decoder) / 1024, decoder->window().table_bytes() / 1024);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 5) {
+    std::fprintf(stderr, "usage: stream_bench DISTANCE P ROUNDS_PER_SHOT SHOTS [REPEATS]\n");
+    return 2;
+  }
+  const double p = std::atof(argv[2]);
+  const auto rounds = static_cast<std::uint64_t>(std::atoll(argv[3]));
+  const int shots = std::atoi(argv[4]), repeats = argc > 5 ? std::atoi(argv[5]) : 5;
+  if (!(p > 0 && p < 0.1) || rounds < 3 || shots < 1 || repeats < 1) {
+    std::fprintf(stderr, "stream_bench: expected 0 < P < 0.1, at least 3 rounds, 1 shot, 1 repeat\n");
+    return 2;
+  }
+  switch (std::atoi(argv[1])) {
+    case 5: return run<5>(p, rounds, shots, repeats);
+    case 7: return run<7>(p, rounds, shots, repeats);
+    case 9: return run<9>(p, rounds, shots, repeats);
+    case 13: return run<13>(p, rounds, shots, repeats);
+    default: std::fprintf(stderr, "stream_bench: built for distances 5, 7, 9 and 13, got %s\n", argv[1]); return 2;
+  }
+}

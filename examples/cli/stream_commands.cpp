@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spinel stream`: experiments arrive round by round on a schedule, are decoded in windows, and the tails are told: a table, JSON, and
+// a one-page report with the histogram.
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <spinel/core/config.hpp>
+#include <spinel/io/file.hpp>
+#include <string>
+
+#include "experiment_flags.hpp"
+#include "stream_report.hpp"
+#include "stream_run.hpp"
+
+namespace spinel::cli {
+namespace {
+
+struct StreamFlags {
+  ExperimentFlags experiment;
+  std::uint64_t total_rounds = 0, seed = 1;
+  int shot_rounds = 0, cpu = -1;
+  double cadence_us = 1, deadline_us = 0;
+  bool correlated = false;
+  std::string json, html, record;
+};
+
+void stream_command(const StreamFlags& flags) {
+  StreamRun run;
+  ExperimentFlags named = flags.experiment;
+  named.rounds = flags.shot_rounds > 0 ? flags.shot_rounds : 20 * named.distance;
+  run.experiment = named.experiment();
+  run.noise = named.noise();
+  if (run.experiment.orientation != Orientation::O1)
+    throw CommandError("--orientation: streams of this program are built for O1 only");
+  if (run.experiment.rounds < 3) throw CommandError("--shot-rounds: got " + std::to_string(run.experiment.rounds) + ", expected at least 3");
+  if (!(flags.cadence_us >= 0 && flags.cadence_us <= 1e6))
+    throw CommandError("--cadence-us: got " + std::to_string(flags.cadence_us) + ", expected 0 to 1000000");
+  const auto per_shot = static_cast<std::uint64_t>(run.experiment.rounds);
+  run.shots = std::max<std::uint64_t>(1, (flags.total_rounds + per_shot - 1) / per_shot);
+  run.cadence_us = flags.cadence_us;
+  run.seed = flags.seed;
+  run.record = flags.record;
+  run.deadline_us = flags.deadline_us;
+  if (flags.correlated) run.engine = "correlated";
+  if (!(flags.deadline_us >= 0 && flags.deadline_us <= 1e9))
+    throw CommandError("--deadline-us: got " + std::to_string(flags.deadline_us) + ", expected 0 (none) to 1000000000");
+  if (flags.deadline_us > 0 && flags.correlated)
+    throw CommandError("--deadline-us: the correlated matcher cannot be interrupted; leave out --correlated");
+  if (flags.cpu >= 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<unsigned>(flags.cpu), &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) throw CommandError("--cpu " + std::to_string(flags.cpu) + ": cannot pin to this processor");
+  }
+  const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
+  const bool built = flags.correlated                     ? run_stream_correlated(run)
+                     : run.experiment.basis == Basis::X ? run_stream_x(run)
+                                                        : run_stream_z(run);
+  if (!built)
+    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, correlated at 5 and 7, got " +
+                       std::to_string(named.distance));
+  const nlohmann::ordered_json report = stream_report(run, locked);
+  std::fputs(stream_table(report).c_str(), stdout);
+  const auto write = [](const std::string& path, const std::string& text) {
+    auto file = io::FileWriter::open(path);
+    if (!file) throw CommandError(file.error());
+    if (const auto written = file->write(text); !written) throw CommandError(written.error());
+    if (const auto closed = file->close(); !closed) throw CommandError(closed.error());
+  };
+  if (!flags.json.empty()) write(flags.json, report.dump(2) + "\n");
+  if (!flags.html.empty()) write(flags.html, stream_page(report, run));
+}
+
+}  // namespace
+
+void add_stream_command(CLI::App& app) {
+  auto* command = app.add_subcommand("stream", "decode a stream of rounds in real time and report latencies with their tails");
+  const auto flags = std::make_shared<StreamFlags>();
+  command->add_option("--distance", flags->experiment.distance, "code distance: 3, 5, 7, 9 or 13")->required();
+  command->add_option("--rounds", flags->total_rounds, "rounds in all, made full to whole shots")->required();
+  command->add_option("--shot-rounds", flags->shot_rounds, "rounds of one experiment, until its data qubits are read out (20 x distance)");
+  command->add_option("--basis", flags->experiment.basis, "memory basis")->check(CLI::IsMember({"X", "Z"}))->capture_default_str();
+  command->add_option("--p", flags->experiment.p, "physical error rate of the named noise");
+  command->add_option("--noise", flags->experiment.noise_file, "JSON file with the 25 noise parameters (instead of --p)");
+  command->add_option("--noise-model", flags->experiment.noise_name, "what --p means: uniform, si1000 or simple")
+      ->check(CLI::IsMember({"uniform", "si1000", "simple"}))
+      ->capture_default_str();
+  command->add_option("--cadence-us", flags->cadence_us, "a round arrives every so many microseconds; 0: as fast as they are decoded")
+      ->capture_default_str();
+  command->add_flag("--correlated", flags->correlated, "two-pass correlated matching");
+  command->add_option("--deadline-us", flags->deadline_us,
+                      "time from a window's last round to its answer: what is not matched by then goes to the boundary");
+  command->add_option("--seed", flags->seed, "same seed, same shots")->capture_default_str();
+  command->add_option("--cpu", flags->cpu, "pin to this processor");
+  command->add_option("--json", flags->json, "where the report goes as JSON ('-': standard output)");
+  command->add_option("--html", flags->html, "where the report goes as a page with its histogram");
+  command->add_option("--record", flags->record, "file that takes every round, answer and latency, for `spinel replay`");
+  command->callback([flags] { stream_command(*flags); });
+}
+
+}  // namespace spinel::cli

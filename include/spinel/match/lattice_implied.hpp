@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// The conditional weights of the lattice matcher's second pass, stored once for all rounds: for every edge of every kind of
+// place, which other edges become how likely, as offsets of ids. And the way back from a matched pair to the edges of its
+// shortest path, read off the distance tables.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
+#include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
+#include <spinel/core/status.hpp>
+#include <spinel/match/graph.hpp>
+#include <spinel/match/implied_weights.hpp>
+#include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_tables.hpp>
+
+namespace spinel::detail {
+
+/// One edge that another implies: from the end at `from` (relative to the lower end of the cause) to the end `along` further up,
+/// or to the boundary where `along` is 0. The lowest bit of the weight is the edge's observable flip. `slots` are the edge's
+/// numbers at either end.
+struct ImpliedEdge {
+  std::int32_t from = 0;
+  MarkedDistance weight = 0;
+  std::int16_t along = 0;
+  std::uint8_t slots[2] = {};
+  friend bool operator==(const ImpliedEdge&, const ImpliedEdge&) = default;
+};
+
+template <class Layout>
+class LatticeImplied {
+ public:
+  using Sizes = LatticeSizes<Layout>;
+  using Tables = LatticeTables<Layout>;
+  /// Causes are numbered as in `Tables::edges`, from both their ends; this one is the boundary edge.
+  static constexpr int boundary_slot = Tables::max_degree;
+  static constexpr int n_slots = Tables::max_degree + 1;
+  static constexpr std::size_t n_edges_max = std::size_t{Layout::n_edge_rows} * 64;
+  static constexpr int longest_list = 256;
+
+  constexpr void lay_out(Arena& arena) noexcept {
+    ranges_.lay_out(n_ranges, arena);
+    edges_.lay_out(n_edges_max, arena);
+  }
+
+  /// Errors: unsupported (rounds imply different edges), out_of_capacity.
+  Status build(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, Span<const GraphEdge> edges,
+               Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
+    for (std::size_t k = 0; k < n_ranges; ++k) ranges_[k] = {};
+    n_edges_ = 0;
+    Status status = Status::ok;
+    std::uint32_t current = 0;
+    int n_list = 0;
+    const auto finish_until = [&](std::uint32_t cause) {  // those in between imply nothing
+      for (; current < cause && status == Status::ok; ++current, n_list = 0) status = store(tables, sites, graph, current, n_list);
+    };
+    for_implied_weights(graph, edges, mechanism_of, joints, [&](std::uint32_t cause, EdgeWeight implied) {
+      finish_until(cause);
+      if (status != Status::ok) return;
+      const MergedEdge& effect = graph.edges()[implied.edge];
+      const auto marked = static_cast<MarkedDistance>(implied.weight) | static_cast<MarkedDistance>(effect.observables & 1);
+      if (implied.weight < 0) status = Status::unsupported;
+      const int base = lower_end(tables, sites, graph.edges()[cause]), from = lower_end(tables, sites, effect);
+      if (n_list == longest_list) status = Status::out_of_capacity;
+      else list_[n_list++] = implied_edge(tables, base, from, length_of(tables, sites, effect), marked);
+    });
+    finish_until(static_cast<std::uint32_t>(graph.edges().size()));
+    return status;
+  }
+
+  /// What the edge in `slot` of `row` implies.
+  Span<const ImpliedEdge> of(int row, int slot) const noexcept {
+    const Range range = ranges_[row * n_slots + slot];
+    return {&edges_[range.begin], range.size};
+  }
+  std::size_t bytes() const noexcept { return n_edges_ * sizeof(ImpliedEdge) + n_ranges * sizeof(Range); }
+
+ private:
+  static constexpr std::size_t n_ranges = std::size_t{Layout::n_edge_rows} * n_slots;
+  struct Range {
+    std::uint32_t begin = 0;
+    std::uint16_t size = 0;
+    bool is_filled = false;
+  };
+
+  static int lower_end(const Tables& tables, const LatticeSite* sites, const MergedEdge& edge) noexcept {
+    const int a = tables.layout.id(sites[edge.a]);
+    if (edge.b == boundary_node) return a;
+    const int b = tables.layout.id(sites[edge.b]);
+    return a < b ? a : b;
+  }
+  static int length_of(const Tables& tables, const LatticeSite* sites, const MergedEdge& edge) noexcept {
+    if (edge.b == boundary_node) return 0;
+    const int length = tables.layout.id(sites[edge.b]) - tables.layout.id(sites[edge.a]);
+    return length < 0 ? -length : length;
+  }
+
+  static int slot_of(const Tables& tables, int id, int offset) noexcept {
+    const int row = tables.layout.edge_row(tables.layout.site(id));
+    int slot = 0;
+    while (slot < tables.degree[row] && tables.edges[row][slot].offset != offset) ++slot;
+    return offset == 0 ? boundary_slot : slot;
+  }
+  static ImpliedEdge implied_edge(const Tables& tables, int base, int from, int along, MarkedDistance weight) noexcept {
+    ImpliedEdge made{from - base, weight, static_cast<std::int16_t>(along), {}};
+    made.slots[0] = static_cast<std::uint8_t>(slot_of(tables, from, along));
+    made.slots[1] = static_cast<std::uint8_t>(slot_of(tables, from + along, -along));
+    return made;
+  }
+  Status store(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, std::uint32_t cause, int n) noexcept {
+    const MergedEdge& edge = graph.edges()[cause];
+    const LatticeSite site = tables.layout.site(lower_end(tables, sites, edge));
+    const int row = tables.layout.edge_row(site), length = length_of(tables, sites, edge);
+    const int slot = slot_of(tables, lower_end(tables, sites, edge), length);
+    spinel::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
+      return x.from != y.from ? x.from < y.from : x.along < y.along;
+    });
+    Range& range = ranges_[row * n_slots + slot];
+    if (length != 0) {
+      const LatticeSite upper = tables.layout.site(tables.layout.id(site) + length);
+      Range& from_above = ranges_[tables.layout.edge_row(upper) * n_slots + slot_of(tables, tables.layout.id(upper), -length)];
+      const Status status = store_at(range, site, n);
+      if (status != Status::ok || (from_above.is_filled && !same(from_above, n))) return status == Status::ok ? Status::unsupported : status;
+      from_above = range;
+      return Status::ok;
+    }
+    return store_at(range, site, n);
+  }
+  Status store_at(Range& range, const LatticeSite& site, int n) noexcept {
+    if (range.is_filled) return same(range, n) ? Status::ok : Status::unsupported;
+    // Other layers of the same place mostly have the same list.
+    for (int of_layer = 0; of_layer < Layout::n_edge_classes; ++of_layer) {
+      const int other = (site.type * Layout::n_edge_classes + of_layer) * Layout::n_positions + site.position;
+      for (int k = 0; k < n_slots; ++k)
+        if (const Range& known = ranges_[other * n_slots + k]; known.is_filled && same(known, n)) {
+          range = known;
+          return Status::ok;
+        }
+    }
+    if (n_edges_ + static_cast<std::size_t>(n) > n_edges_max) return Status::out_of_capacity;
+    range = {static_cast<std::uint32_t>(n_edges_), static_cast<std::uint16_t>(n), true};
+    for (int k = 0; k < n; ++k) edges_[n_edges_++] = list_[k];
+    return Status::ok;
+  }
+  bool same(const Range& range, int n) const noexcept {
+    if (range.size != n) return false;
+    for (int k = 0; k < n; ++k)
+      if (!(edges_[range.begin + static_cast<std::uint32_t>(k)] == list_[k])) return false;
+    return true;
+  }
+
+  LatticeArray<Range, Sizes::of(n_ranges)> ranges_;
+  LatticeArray<ImpliedEdge, Sizes::of(n_edges_max)> edges_;
+  std::size_t n_edges_ = 0;
+  ImpliedEdge list_[longest_list];  // only for set-up
+};
+
+/// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's rows and slots.
+template <class Layout>
+class LatticePaths {
+ public:
+  using Tables = LatticeTables<Layout>;
+  using Search = LatticeSearch<Layout>;
+
+  LatticePaths(const Tables& tables, Search& search) noexcept : tables_(tables), search_(search) {}
+
+  /// Of a path between two checks that is as long as `marked` and flips what it says.
+  template <class Visit>
+  void between(int from, int to, MarkedDistance marked, Visit&& visit) noexcept {
+    while (from != to) {
+      const int row = tables_.layout.edge_row(tables_.layout.site(from));
+      const LatticeEdge* const edges = tables_.edges[row];
+      const int degree = tables_.degree[row];
+      int direct = 0;
+      while (direct < degree && edges[direct].offset != to - from) ++direct;
+      int found = direct < degree && edges[direct].weight == marked ? direct : -1;
+      for (int e = 0; found < 0 && e < degree; ++e) {
+        const std::int32_t rest = distance_of(marked) - distance_of(edges[e].weight);
+        if (rest <= 0) continue;
+        const int next = from + edges[e].offset;
+        if (known(next, to - next) == (static_cast<MarkedDistance>(rest) | ((marked ^ edges[e].weight) & 1))) found = e;
+      }
+      if (SPINEL_UNLIKELY(found < 0)) {
+        search_.trace(tables_, from, to, marked, [&](int at, int e) { emit(at, e, visit); });
+        return;
+      }
+      emit(from, row, found, visit);
+      from += edges[found].offset;
+      marked = (marked & ~1u) - (edges[found].weight & ~1u) + ((marked ^ edges[found].weight) & 1);
+    }
+  }
+  /// Of the shortest path to the boundary.
+  template <class Visit>
+  void to_boundary(int from, Visit&& visit) noexcept {
+    while (true) {
+      const MarkedDistance marked = tables_.boundary[from];
+      const int row = tables_.layout.edge_row(tables_.layout.site(from));
+      if (tables_.boundary_edge[row] == marked) return visit(row, LatticeImplied<Layout>::boundary_slot, from);
+      int found = 0;
+      for (int e = 0; e < tables_.degree[row]; ++e) {
+        const LatticeEdge& edge = tables_.edges[row][e];
+        const MarkedDistance rest = tables_.boundary[from + edge.offset];
+        if (distance_of(rest) + distance_of(edge.weight) == distance_of(marked) && ((rest ^ edge.weight ^ marked) & 1) == 0) found = e;
+      }
+      emit(from, row, found, visit);
+      from += tables_.edges[row][found].offset;
+    }
+  }
+
+ private:
+  /// Distance to the place `offset` away where the window table has it.
+  MarkedDistance known(int id, int offset) const noexcept {
+    const WindowTable& window = tables_.window[tables_.row(id).window];
+    for (int layer = 0; layer < 5; ++layer) {
+      const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::n_positions + window_reach);
+      if (bit >= 57 || ((window.mask[layer] >> bit) & 1) == 0) continue;
+      const int before = count_ones(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
+      return tables_.window_distance[window.begin + window.first_slot[layer] + static_cast<std::uint32_t>(before)];
+    }
+    return 0;
+  }
+  template <class Visit>
+  void emit(int at, int e, Visit&& visit) const noexcept {
+    emit(at, tables_.layout.edge_row(tables_.layout.site(at)), e, visit);
+  }
+  template <class Visit>
+  void emit(int at, int row, int e, Visit&& visit) const noexcept {
+    const int offset = tables_.edges[row][e].offset;
+    visit(row, e, offset > 0 ? at : at + offset);
+  }
+
+  const Tables& tables_;
+  Search& search_;
+};
+
+}  // namespace spinel::detail

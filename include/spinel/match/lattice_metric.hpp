@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lattice matcher's trees know of the neighborhood: the events of a shot as bits on the lattice, a list of known
+// others for every leaf, and how these lists grow tier by tier out of the distance tables (window, far, the graph itself).
+// A tier's list is complete within its radius; from the far tier on knowing is mutual, so that a pair is known to whichever
+// of the two grows. Lists share one pool; where it is used up, every look ahead searches the graph: slower, never wrong.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <spinel/core/bits.hpp>
+#include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
+#include <spinel/core/config.hpp>
+#include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_tables.hpp>
+
+namespace spinel::detail {
+
+/// The events of one shot, numbered from 0 in the order of their detectors, and who knows whom.
+template <class Layout, class Index>
+class LatticeEvents {
+ public:
+  using Sizes = LatticeSizes<Layout>;
+  struct Candidate {
+    MarkedDistance distance;
+    Index leaf;
+  };
+
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n_leaves = static_cast<std::size_t>(layout.n_detectors());
+    n_candidates_max_ = static_cast<std::int32_t>(n_candidates_max(n_leaves));
+    bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
+    event_at.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
+    ids.lay_out(n_leaves + 1, arena);
+    lists_.lay_out(n_leaves + 1, arena);
+    candidates_.lay_out(n_candidates_max(n_leaves), arena);
+  }
+  /// After laying out in real memory, before the first shot.
+  void clear(const Layout& layout) noexcept {
+    for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
+    for (int id = 0; id < layout.n_ids(); ++id) event_at[id] = 0;
+    event_at[0] = static_cast<Index>(layout.n_detectors());
+    for (int k = 0; k < layout.n_detectors(); ++k) forget(static_cast<Index>(k));
+    n_events = 0;
+  }
+  /// Prepares for a shot whose events are, or will be, in `bits`, `ids`, `event_at`, `n_events`.
+  void begin() noexcept {
+    n_candidates_ = 0;
+    has_lists_ = true;
+  }
+  void end() noexcept {
+    for (int k = 0; k < n_events; ++k) bits[static_cast<std::uint32_t>(ids[k]) / 64] = 0;
+  }
+
+  bool has_event(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
+  /// 57 bits from bit `from` on.
+  std::uint64_t read(int from) const noexcept {
+    std::uint64_t word;
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(static_cast<const std::uint64_t*>(bits));
+    std::memcpy(&word, bytes + (static_cast<unsigned>(from) >> 3), 8);
+    return word >> (from & 7);
+  }
+
+  // == Lists ==
+  bool has_lists() const noexcept { return has_lists_; }
+  void drop_lists() noexcept { has_lists_ = false; }
+  void forget(Index leaf) noexcept { lists_[leaf] = {}; }
+  template <class Visit>
+  void for_known(Index leaf, Visit&& visit) const noexcept {
+    const CandidateList& list = lists_[leaf];
+    const Candidate* candidates = &candidates_[list.begin];
+    for (std::int32_t c = 0; c < list.size; ++c) visit(candidates[c].leaf, candidates[c].distance);
+  }
+  bool push(Index leaf, Candidate candidate) noexcept {
+    CandidateList& list = lists_[leaf];
+    if (list.size == list.capacity && !reserve(leaf, list.size < 8 ? 16 - list.size : list.size)) return false;
+    candidates_[list.begin + list.size++] = candidate;
+    return true;
+  }
+  /// Room for `more` others in a leaf's list; false, and no lists from then on, where the pool is used up.
+  bool reserve(Index leaf, std::int32_t more) noexcept {
+    CandidateList& list = lists_[leaf];
+    const std::int32_t capacity = list.size + more;
+    if (list.capacity >= capacity) return true;
+    if (n_candidates_ + capacity > n_candidates_max_) {
+      has_lists_ = false;
+      return false;
+    }
+    for (std::int32_t k = 0; k < list.size; ++k) candidates_[n_candidates_ + k] = candidates_[list.begin + k];
+    list.begin = n_candidates_;
+    list.capacity = capacity;
+    n_candidates_ += capacity;
+    return true;
+  }
+  /// Where a list ends, for writing what was reserved; `close` says where writing ended.
+  Candidate* open(Index leaf) noexcept { return &candidates_[lists_[leaf].begin + lists_[leaf].size]; }
+  void close(Index leaf, const Candidate* end) noexcept {
+    lists_[leaf].size = static_cast<std::int32_t>(end - &candidates_[lists_[leaf].begin]);
+  }
+
+  LatticeArray<std::uint64_t, Sizes::words> bits;
+  LatticeArray<Index, Sizes::ids> event_at;  ///< by id, meaningful where a bit is set; entry 0 names an event that is nobody's
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> ids;
+  int n_events = 0;
+
+ private:
+  struct CandidateList {
+    std::int32_t begin = 0;
+    std::int32_t size = 0;
+    std::int32_t capacity = 0;
+  };
+  static constexpr std::size_t n_candidates_max(std::size_t n_leaves) noexcept { return 16 * n_leaves + 4096; }
+
+  std::int32_t n_candidates_max_ = 0, n_candidates_ = 0;
+  bool has_lists_ = true;
+  LatticeArray<CandidateList, Sizes::of(Sizes::detectors + 1)> lists_;
+  LatticeArray<Candidate, Sizes::of(n_candidates_max(Sizes::detectors))> candidates_;
+};
+
+/// Distances as the tables have them.
+template <class Tree, class BitOps>
+class LatticeMetric {
+ public:
+  using Layout = typename Tree::Layout;
+  using Index = typename Tree::Index;
+  using Tables = LatticeTables<Layout>;
+  using Search = LatticeSearch<Layout>;
+  using Events = LatticeEvents<Layout, Index>;
+  static constexpr std::int32_t no_limit = Tables::no_limit;
+
+  LatticeMetric(const Tables& tables, Search& paths, Events& events, Tree& tree) noexcept
+      : tables_(tables), paths_(paths), events_(events), tree_(tree) {}
+
+  bool has_lists() const noexcept { return events_.has_lists(); }
+  std::int32_t known_radius(Index leaf) const noexcept { return tables_.radius[tree_.item(leaf).tier] >> 1; }
+  MarkedDistance boundary(Index leaf) const noexcept { return tables_.boundary[events_.ids[leaf]]; }
+  template <class Visit>
+  void for_known(Index leaf, Visit&& visit) const noexcept {
+    events_.for_known(leaf, visit);
+  }
+  template <class Visit>
+  void for_everyone(Index leaf, Visit&& visit) noexcept {
+    paths_.from_within_boundary(tables_, events_.ids[leaf], no_limit, [&](int met, MarkedDistance marked) {
+      if (!events_.has_event(met)) return;
+      tree_.touch(events_.event_at[met]);
+      visit(events_.event_at[met], marked);
+    });
+  }
+
+  /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
+  void explore(Index leaf, std::int32_t) noexcept {
+    const int tier = ++tree_.item(leaf).tier;
+    const int id = events_.ids[leaf];
+    if (tier == 1) return open_window(leaf, id);
+    const auto meet = [&](Index other, MarkedDistance path) {
+      if (tree_.item(other).tier >= tier) return;
+      tree_.touch(other);
+      if (events_.push(leaf, {path, other})) events_.push(other, {path, leaf});
+    };
+    if (tier > 2) {
+      const std::int32_t from = tables_.radius[tier - 1];
+      return paths_.from_within_boundary(tables_, id, tables_.radius[tier], [&](int met, MarkedDistance path) {
+        if (distance_of(path) >= from && events_.has_event(met)) meet(events_.event_at[met], path);
+      });
+    }
+    const FarTable& far = tables_.far[tables_.row(id).far];
+    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
+      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
+      for (std::uint32_t hits = BitOps::test_bits(events_.bits, id, &tables_.far_offset[at], n); hits != 0; hits &= hits - 1) {
+        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
+        meet(events_.event_at[id + tables_.far_offset[k]], tables_.far_distance[k]);
+      }
+    }
+  }
+ private:
+  void open_window(Index leaf, int id) noexcept {
+    tree_.touch(leaf);
+    const WindowTable& window = tables_.window[tables_.row(id).window];
+    constexpr int stride = Layout::n_positions;
+    const int from = id - 2 * stride - window_reach;
+    std::uint64_t slots = 0;
+    for (int layer = 0; layer < 5; ++layer) {
+      // A layer after the 64th slot has an empty mask.
+      const std::uint64_t hits = BitOps::extract(events_.read(from + layer * stride), window.mask[layer]);
+      slots |= hits << (window.first_slot[layer] & 63);
+    }
+    if (!events_.reserve(leaf, count_ones(slots) + 4)) return;
+    const std::int16_t* offsets = &tables_.window_offset[window.begin];
+    const MarkedDistance* distances = &tables_.window_distance[window.begin];
+    auto* out = events_.open(leaf);
+    for (; slots != 0; slots &= slots - 1) {
+      const int slot = std::countr_zero(slots);
+      *out++ = {distances[slot], events_.event_at[id + offsets[slot]]};
+    }
+    events_.close(leaf, out);
+  }
+
+  const Tables& tables_;
+  Search& paths_;
+  Events& events_;
+  Tree& tree_;
+};
+
+}  // namespace spinel::detail

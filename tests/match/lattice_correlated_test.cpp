@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lattice's second pass against the general engine with the same lowered weights (which knows nothing of satellites), and
+// its own certificate; and the whole of correlated matching against the general two-pass matcher: as many mistakes.
+#include <spinel/io/experiment.hpp>
+#include <spinel/io/graph.hpp>
+#include <spinel/match/correlated.hpp>
+#include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/lattice_correlated.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace spinel {
+namespace {
+
+template <MemoryExperiment experiment, class BitOps = NativeBits>
+struct Case {
+  io::DetectorErrorModel model;
+  io::GraphEdges edges;
+  std::vector<std::byte> memory;
+  ExactMatcher exact;
+  std::unique_ptr<CorrelatedLatticeMatcher<experiment, BitOps>> matcher =
+      std::make_unique<CorrelatedLatticeMatcher<experiment, BitOps>>();
+  std::map<std::int32_t, std::uint32_t> detector_of;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> edge_of;
+  std::size_t n_lowered = 0, n_changed = 0;
+
+  explicit Case(const CircuitNoise& noise) {
+    model = io::experiment_model(experiment, noise).value;
+    edges = *io::graph_edges(model);
+    const ExactMatcher::Options options{.max_entries = 1u << 18, .max_per_node = 96};
+    memory.resize(ExactMatcher::memory_needed(model.n_detectors, edges.edges.size(), 1, options));
+    exact = ExactMatcher::create(model.n_detectors, 1, edges.edges, memory, options).value;
+    std::vector<std::byte> scratch(matcher->scratch_bytes(edges.mechanism_of));
+    const Status status = matcher->set_up(edges.edges, edges.mechanism_of, scratch);
+    EXPECT_EQ(status, Status::ok) << to_string(status);
+    for (std::uint32_t k = 0; k < model.n_detectors; ++k) detector_of[matcher->id_of(k)] = k;
+    for (std::uint32_t e = 0; e < exact.graph().edges().size(); ++e) {
+      const auto& edge = exact.graph().edges()[e];
+      edge_of[{edge.a, edge.b}] = e;
+    }
+  }
+  void expect_same(const std::vector<std::uint8_t>& shot) {
+    std::vector<EdgeWeight> lowered;
+    const auto got = matcher->decode_certified(shot.data(), [&](std::int32_t a, std::int32_t b, std::int32_t weight) {
+      const std::uint32_t from = detector_of.at(a), to = b < 0 ? boundary_node : detector_of.at(b);
+      lowered.push_back({edge_of.at({std::min(from, to), std::max(from, to)}), weight});
+    });
+    const auto plain = exact.decode(shot.data());
+    const auto wanted = lowered.empty() ? plain : exact.decode(shot.data(), lowered);
+    ASSERT_EQ(got.result.outcome, wanted.outcome);
+    ASSERT_EQ(got.result.weight, wanted.weight) << lowered.size() << " lowered edges";
+    if (wanted.outcome != MatchOutcome::matched) return;
+    ASSERT_EQ(got.primal, got.result.weight);
+    ASSERT_EQ(got.flips, got.result.observables);
+    const auto again = matcher->decode(shot.data());
+    ASSERT_EQ(again.weight, got.result.weight);
+    ASSERT_EQ(again.observables, got.result.observables);
+    n_lowered += lowered.size();
+    n_changed += got.result.weight != plain.weight;
+  }
+  template <class Random>
+  std::pair<std::vector<std::uint8_t>, ObservableFlips> sample(Random& random, double strength) {
+    std::uniform_real_distribution<> uniform(0, 1);
+    std::pair<std::vector<std::uint8_t>, ObservableFlips> shot{std::vector<std::uint8_t>((model.n_detectors + 7) / 8), 0};
+    for (const auto& mechanism : model.mechanisms)
+      if (uniform(random) < strength * mechanism.probability)
+        for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
+          const auto& part = model.components[c];
+          shot.second ^= part.observables;
+          for (auto k = part.detectors_begin; k < part.detectors_end; ++k)
+            shot.first[model.detectors[k] / 8] ^= static_cast<std::uint8_t>(1u << (model.detectors[k] % 8));
+        }
+    return shot;
+  }
+  void expect_same_on_samples(int n_shots, double strength = 1) {
+    std::mt19937_64 random(3);
+    for (int s = 0; s < n_shots && !testing::Test::HasFatalFailure(); ++s) expect_same(sample(random, strength).first);
+  }
+  void expect_same_on_adversarial() {
+    std::mt19937_64 random(4);
+    const std::size_t n = model.n_detectors;
+    for (const unsigned one_in : {1u, 2u, 3u, 8u, 30u, 200u})
+      for (int repeat = 0; repeat < (one_in == 1 ? 1 : 4) && !testing::Test::HasFatalFailure(); ++repeat) {
+        std::vector<std::uint8_t> shot((n + 7) / 8);
+        for (std::size_t k = 0; k < n; ++k)
+          if (random() % one_in == 0) shot[k / 8] ^= static_cast<std::uint8_t>(1u << (k % 8));
+        expect_same(shot);
+      }
+  }
+};
+
+template <MemoryExperiment experiment, class BitOps = NativeBits>
+void check(int n_shots) {
+  for (const double p : {0.002, 0.006, 0.015}) {
+    Case<experiment, BitOps> uniform{uniform_depolarizing(p)};
+    uniform.expect_same_on_samples(n_shots);
+    EXPECT_GT(uniform.n_lowered, 0u);
+    EXPECT_GT(uniform.n_changed, 0u);
+    if (p < 0.003) uniform.expect_same_on_adversarial();
+    Case<experiment, BitOps> superconducting{si1000(p)};
+    superconducting.expect_same_on_samples(n_shots / 2);
+  }
+}
+
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactAtDistance3) {
+  check<MemoryExperiment{.distance = 3, .rounds = 3, .basis = Basis::X}>(600);
+  check<MemoryExperiment{.distance = 3, .rounds = 30, .basis = Basis::Z, .orientation = Orientation::O3}>(60);
+}
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactAtDistance5) {
+  check<MemoryExperiment{.distance = 5, .rounds = 7, .basis = Basis::Z, .orientation = Orientation::O2}>(200);
+}
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactAtDistance9) {
+  check<MemoryExperiment{.distance = 9, .rounds = 9, .basis = Basis::X, .orientation = Orientation::O4}>(50);
+}
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactWithoutVectorInstructions) {
+  check<MemoryExperiment{.distance = 5, .rounds = 4, .basis = Basis::X}, ScalarBits>(150);
+}
+
+TEST(CorrelatedLatticeMatcher, MakesAsManyMistakesAsTheGeneralOne) {
+  Case<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X}> lattice{uniform_depolarizing(0.006)};
+  auto general = io::make_correlated_matcher(lattice.model);
+  ASSERT_TRUE(general);
+  std::mt19937_64 random(6);
+  int mistakes = 0, general_mistakes = 0, plain_mistakes = 0;
+  for (int s = 0; s < 12000; ++s) {
+    const auto [shot, flips] = lattice.sample(random, 1);
+    mistakes += lattice.matcher->decode(shot.data()).observables != flips;
+    general_mistakes += general->matcher.decode(shot.data()).observables != flips;
+    plain_mistakes += lattice.exact.decode(shot.data()).observables != flips;
+  }
+  EXPECT_GT(general_mistakes, 50);
+  EXPECT_NEAR(mistakes, general_mistakes, 0.04 * general_mistakes);
+  EXPECT_LT(mistakes, 0.9 * plain_mistakes);
+}
+
+}  // namespace
+}  // namespace spinel
