@@ -12,7 +12,7 @@ namespace spinel::calib {
 namespace detail {
 /// log10 of a positive fact within [low, high]; `absent` when the family does not measure it.
 inline double decade(double value, double low, double high, double absent) noexcept {
-  return spinel::isfinite(value) ? spinel::clamp(0.43429448190325176 * spinel::log(spinel::max(value, 1e-9)), low, high) : absent;
+  return spinel::isfinite(value) ? spinel::clamp(0.434294481903251828 * spinel::log(spinel::max(value, 1e-9)), low, high) : absent;
 }
 }  // namespace detail
 
