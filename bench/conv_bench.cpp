@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <span>
 #include <spinel/nn/forward.hpp>
 #include <spinel/simd/native.hpp>
 #include <string>

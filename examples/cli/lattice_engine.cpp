@@ -4,6 +4,7 @@
 #include "lattice_engine.hpp"
 
 #include <cstdlib>
+#include <span>
 #include <vector>
 
 namespace spinel::cli {

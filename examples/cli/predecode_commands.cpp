@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel convert_weights` and `spinel predecode`: from a checkpoint and detection events to residual events and frames.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <span>
+#include <string_view>
+#include <utility>
 #include <spinel/io/file.hpp>
 #include <spinel/io/npy.hpp>
 #include <spinel/io/shots.hpp>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <spinel/code/experiment.hpp>
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/io/weights_blob.hpp>

@@ -9,7 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/span.hpp>
 #include <spinel/decode/encode.hpp>
 
 namespace spinel {
@@ -17,7 +18,7 @@ namespace spinel {
 /// The residual before any correction: the events as the network saw them, so the type that is not the memory basis is cleared in
 /// the last round; the boundary detectors pass unchanged.
 template <int max_distance>
-void begin_residual(const TensorLayout<max_distance>& layout, std::span<const std::uint64_t> events, std::span<std::uint64_t> residual) noexcept {
+void begin_residual(const TensorLayout<max_distance>& layout, Span<const std::uint64_t> events, Span<std::uint64_t> residual) noexcept {
   for (std::size_t w = 0; w < residual.size(); ++w) residual[w] = events[w];
   const MemoryExperiment& experiment = layout.experiment;
   const std::int64_t first = detector_index(experiment, opposite(experiment.basis), 0, experiment.rounds - 1);
@@ -27,7 +28,7 @@ void begin_residual(const TensorLayout<max_distance>& layout, std::span<const st
 
 /// Applies round t's logits [row][column][channel] to the residual. Returns the flips of the memory basis's observable.
 template <int max_distance>
-ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, std::span<std::uint64_t> residual) noexcept {
+ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, Span<std::uint64_t> residual) noexcept {
   const MemoryExperiment& experiment = layout.experiment;
   const int basis_kind = layout.basis_kind();
   ObservableFlips flips = 0;

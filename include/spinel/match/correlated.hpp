@@ -6,11 +6,12 @@
 // probabilities as in PyMatching's two-pass decoder: joint over marginal, at most 1/2.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
@@ -24,7 +25,7 @@ class CorrelatedMatcher {
   using Options = PathTableOptions;
 
   /// `mechanism_of[k]` says which mechanism edge k is a component of; components of one mechanism stand together.
-  static std::size_t memory_needed(std::size_t n_detectors, std::span<const std::uint32_t> mechanism_of,
+  static std::size_t memory_needed(std::size_t n_detectors, Span<const std::uint32_t> mechanism_of,
                                    std::size_t n_observables, const Options& options = {}) noexcept {
     Arena counter;
     CorrelatedMatcher{}.lay_out(mechanism_of, counter);
@@ -34,8 +35,8 @@ class CorrelatedMatcher {
 
   /// As `ExactMatcher::create`, whose errors it shares; bad_shape too if the two spans differ in size.
   static Result<CorrelatedMatcher> create(std::size_t n_detectors, std::size_t n_observables,
-                                          std::span<const GraphEdge> edges, std::span<const std::uint32_t> mechanism_of,
-                                          std::span<std::byte> memory, const Options& options = {}) noexcept {
+                                          Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of,
+                                          Span<std::byte> memory, const Options& options = {}) noexcept {
     if (edges.size() != mechanism_of.size()) return Status::bad_shape;
     CorrelatedMatcher made;
     Arena arena(memory);
@@ -61,7 +62,7 @@ class CorrelatedMatcher {
           place = static_cast<std::uint32_t>(n);
           weights_[n++] = implied;
         } else {
-          weights_[place].weight = std::min(weights_[place].weight, implied.weight);
+          weights_[place].weight = spinel::min(weights_[place].weight, implied.weight);
         }
       }
     });
@@ -78,7 +79,7 @@ class CorrelatedMatcher {
  private:
   static constexpr std::uint32_t no_place = 0xffffffff;
 
-  void lay_out(std::span<const std::uint32_t> mechanism_of, Arena& arena) noexcept {
+  void lay_out(Span<const std::uint32_t> mechanism_of, Arena& arena) noexcept {
     const std::size_t n_pairs = detail::n_joint_edges(mechanism_of), n_edges = mechanism_of.size();
     joints_ = arena.take<detail::JointEdges>(n_pairs);
     implied_ = arena.take<EdgeWeight>(n_pairs);
@@ -87,18 +88,18 @@ class CorrelatedMatcher {
     weights_ = arena.take<EdgeWeight>(n_edges);
     for (auto& place : place_) place = no_place;
   }
-  void find_implied(std::span<const GraphEdge> edges, std::span<const std::uint32_t> mechanism_of) noexcept;
+  void find_implied(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of) noexcept;
 
   ExactMatcher exact_;
-  std::span<detail::JointEdges> joints_;  // only for set-up
-  std::span<EdgeWeight> implied_;
-  std::span<std::uint32_t> implied_begin_;
-  std::span<std::uint32_t> place_;  // per shot: of an edge in weights_
-  std::span<EdgeWeight> weights_;
+  Span<detail::JointEdges> joints_;  // only for set-up
+  Span<EdgeWeight> implied_;
+  Span<std::uint32_t> implied_begin_;
+  Span<std::uint32_t> place_;  // per shot: of an edge in weights_
+  Span<EdgeWeight> weights_;
 };
 
-inline void CorrelatedMatcher::find_implied(std::span<const GraphEdge> edges,
-                                            std::span<const std::uint32_t> mechanism_of) noexcept {
+inline void CorrelatedMatcher::find_implied(Span<const GraphEdge> edges,
+                                            Span<const std::uint32_t> mechanism_of) noexcept {
   std::uint32_t n_implied = 0, next_cause = 0;
   detail::for_implied_weights(exact_.graph(), edges, mechanism_of, joints_, [&](std::uint32_t cause, EdgeWeight effect) {
     for (; next_cause <= cause; ++next_cause) implied_begin_[next_cause] = n_implied;

@@ -4,11 +4,12 @@
 // Source: Fowler, arXiv:1310.0863; the conditional probability is PyMatching's: joint over marginal, at most 1/2.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/match/graph.hpp>
 
 namespace spinel::detail {
@@ -21,7 +22,7 @@ struct JointEdges {
 
 /// Calls `visit(begin, end)` for the components of every mechanism; components of one mechanism stand together.
 template <class Visit>
-void for_mechanisms(std::span<const std::uint32_t> mechanism_of, Visit&& visit) noexcept {
+void for_mechanisms(Span<const std::uint32_t> mechanism_of, Visit&& visit) noexcept {
   for (std::size_t begin = 0, end = 0; begin < mechanism_of.size(); begin = end) {
     while (end < mechanism_of.size() && mechanism_of[end] == mechanism_of[begin]) ++end;
     visit(begin, end);
@@ -29,7 +30,7 @@ void for_mechanisms(std::span<const std::uint32_t> mechanism_of, Visit&& visit) 
 }
 
 /// Ordered pairs of components: no more edges than these imply one another.
-inline std::size_t n_joint_edges(std::span<const std::uint32_t> mechanism_of) noexcept {
+inline std::size_t n_joint_edges(Span<const std::uint32_t> mechanism_of) noexcept {
   std::size_t n = 0;
   for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) { n += (end - begin) * (end - begin - 1); });
   return n;
@@ -38,8 +39,8 @@ inline std::size_t n_joint_edges(std::span<const std::uint32_t> mechanism_of) no
 /// Calls `visit(cause, weight of the effect)` by ascending cause, then effect, where the effect's weight falls below its own.
 /// `joints` is working memory for `n_joint_edges` items.
 template <class Visit>
-void for_implied_weights(const MatchingGraph& graph, std::span<const GraphEdge> edges,
-                         std::span<const std::uint32_t> mechanism_of, std::span<JointEdges> joints, Visit&& visit) noexcept {
+void for_implied_weights(const MatchingGraph& graph, Span<const GraphEdge> edges,
+                         Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints, Visit&& visit) noexcept {
   std::size_t n = 0;
   for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i)
@@ -49,7 +50,7 @@ void for_implied_weights(const MatchingGraph& graph, std::span<const GraphEdge> 
         joints[n++] = {cause, effect, edges[i].probability};
       }
   });
-  std::sort(joints.begin(), joints.begin() + static_cast<std::ptrdiff_t>(n), [](const JointEdges& x, const JointEdges& y) {
+  spinel::sort(joints.data(), joints.data() + n, [](const JointEdges& x, const JointEdges& y) {
     return x.cause != y.cause ? x.cause < y.cause : x.effect != y.effect ? x.effect < y.effect : x.probability < y.probability;
   });
   for (std::size_t k = 0; k < n;) {
@@ -58,8 +59,8 @@ void for_implied_weights(const MatchingGraph& graph, std::span<const GraphEdge> 
     std::size_t end = k;
     for (; end < n && joints[end].cause == of.cause && joints[end].effect == of.effect; ++end)
       joint = joint * (1 - joints[end].probability) + joints[end].probability * (1 - joint);
-    const double conditional = std::min(0.5, joint / graph.edges()[of.cause].probability);
-    const std::int32_t weight = graph.units(std::log((1 - conditional) / conditional));
+    const double conditional = spinel::min(0.5, joint / graph.edges()[of.cause].probability);
+    const std::int32_t weight = graph.units(spinel::log((1 - conditional) / conditional));
     if (weight < graph.signed_weight(of.effect)) visit(of.cause, EdgeWeight{of.effect, weight});
     k = end;
   }

@@ -4,12 +4,13 @@
 // A neighborhood list is valid for another layer too where the entries that differ lie outside the experiment.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_layout.hpp>
@@ -50,8 +51,8 @@ class LatticeTableBuilder {
     for (int layer = 0; layer <= layout_.last_layer(); ++layer)
       if (layout_.layer_class(layer) != Layout::end_layers || layer == layout_.last_layer() / 2) layers_[n_layers_++] = layer;
     // From the middle outwards: the middle sees the most layers, so its lists serve the others.
-    std::sort(layers_, layers_ + n_layers_, [last = layout_.last_layer()](int a, int b) {
-      const int off_a = std::abs(2 * a - last), off_b = std::abs(2 * b - last);
+    spinel::sort(layers_, layers_ + n_layers_, [last = layout_.last_layer()](int a, int b) {
+      const int off_a = spinel::abs(2 * a - last), off_b = spinel::abs(2 * b - last);
       return off_a != off_b ? off_a < off_b : a < b;
     });
     if (const Status status = take_edges(graph, sites, tables); status != Status::ok) return status;
@@ -93,8 +94,8 @@ class LatticeTableBuilder {
     heaviest_ = 0;
     for (const MergedEdge& edge : graph.edges()) {
       if (edge.negated || edge.weight == 0 || edge.observables > 1) return Status::unsupported;
-      lightest_ = std::min(lightest_, static_cast<std::int32_t>(edge.weight));
-      heaviest_ = std::max(heaviest_, static_cast<std::int32_t>(edge.weight));
+      lightest_ = spinel::min(lightest_, static_cast<std::int32_t>(edge.weight));
+      heaviest_ = spinel::max(heaviest_, static_cast<std::int32_t>(edge.weight));
     }
     if (heaviest_ == 0) return Status::unsupported;
     tables.lightest = lightest_;
@@ -146,7 +147,7 @@ class LatticeTableBuilder {
         [&](int id, MarkedDistance marked) { tables.boundary[id] = marked; });
     furthest_ = 0;
     for (std::size_t node = 0; node < graph.n_detectors(); ++node)
-      if (!is_isolated(graph, node)) furthest_ = std::max(furthest_, distance_of(tables.boundary[layout_.id(sites[node])]));
+      if (!is_isolated(graph, node)) furthest_ = spinel::max(furthest_, distance_of(tables.boundary[layout_.id(sites[node])]));
     // Twice the largest dual variable must fit 32 bits with room for time offsets.
     return furthest_ < (1 << 29) ? Status::ok : Status::unsupported;
   }
@@ -162,7 +163,7 @@ class LatticeTableBuilder {
         list.seen[list.size++] = {static_cast<std::int16_t>(other.layer - layer),
                                   static_cast<std::int16_t>(other.position - position), marked};
       else  // found bucket by bucket
-        limit = std::min(limit, distance_of(marked) >> tables.bucket_shift << tables.bucket_shift);
+        limit = spinel::min(limit, distance_of(marked) >> tables.bucket_shift << tables.bucket_shift);
     });
   }
 
@@ -180,23 +181,23 @@ class LatticeTableBuilder {
           for (int s = 0; s < seen.size; ++s) {
             const auto& one = seen.seen[s];
             const std::int32_t length = distance_of(one.distance);
-            const int layers = std::abs(one.layers), positions = std::abs(one.positions);
-            if (layers > 1 || positions > window_reach) near = std::min(near, length);
-            if (layers > 2 || positions > window_reach) window = std::min(window, length);
-            if (layers > Layout::max_layers_reached) list = std::min(list, length);
+            const int layers = spinel::abs(one.layers), positions = spinel::abs(one.positions);
+            if (layers > 1 || positions > window_reach) near = spinel::min(near, length);
+            if (layers > 2 || positions > window_reach) window = spinel::min(window, length);
+            if (layers > Layout::max_layers_reached) list = spinel::min(list, length);
             sorted_[n++] = length;
           }
           if (n > 16) {
-            std::nth_element(sorted_, sorted_ + 16, sorted_ + n);
-            near = std::min(near, sorted_[16]);
+            spinel::nth_element(sorted_, sorted_ + 16, sorted_ + n);
+            near = spinel::min(near, sorted_[16]);
           }
           if (n > 64) {
-            std::nth_element(sorted_, sorted_ + 64, sorted_ + n);
-            window = std::min(window, sorted_[64]);
+            spinel::nth_element(sorted_, sorted_ + 64, sorted_ + n);
+            window = spinel::min(window, sorted_[64]);
           }
         }
-    window = std::min(window, list);
-    near = std::min(near, window);
+    window = spinel::min(window, list);
+    near = spinel::min(near, window);
     tables.radius[0] = near;
     tables.radius[1] = window;
     set_far_radius(list, tables);
@@ -228,7 +229,7 @@ class LatticeTableBuilder {
       std::int32_t limit = tables.radius[2];
       look_around(type, layers_[k], position, limit, tables, search, lists_[k]);
       if (limit != tables.radius[2]) return Status::out_of_capacity;
-      std::sort(lists_[k].seen, lists_[k].seen + lists_[k].size, [](const Seen& a, const Seen& b) {
+      spinel::sort(lists_[k].seen, lists_[k].seen + lists_[k].size, [](const Seen& a, const Seen& b) {
         return a.layers != b.layers ? a.layers < b.layers : a.positions < b.positions;
       });
     }
@@ -301,7 +302,7 @@ class LatticeTableBuilder {
     for (int layer = 0; layer < 3; ++layer) table.first_slot[layer] = static_cast<std::uint8_t>(first[layer]);
     int order[16];
     for (int k = 0; k < n_part_; ++k) order[k] = k;
-    std::sort(order, order + n_part_, [&](int a, int b) {
+    spinel::sort(order, order + n_part_, [&](int a, int b) {
       const auto x = distance_of(part_[a].distance), y = distance_of(part_[b].distance);
       return x != y ? x < y : a < b;
     });
@@ -314,9 +315,9 @@ class LatticeTableBuilder {
     }
     for (std::size_t k = 0; k < tables.n_near; ++k) {
       const NearTable& known = tables.near[k];
-      if (std::equal(known.mask, known.mask + 3, table.mask) && std::equal(known.rank, known.rank + 16, table.rank) &&
-          std::equal(known.offset, known.offset + 17, table.offset) &&
-          std::equal(known.distance, known.distance + 17, table.distance))
+      if (spinel::equal(known.mask, known.mask + 3, table.mask) && spinel::equal(known.rank, known.rank + 16, table.rank) &&
+          spinel::equal(known.offset, known.offset + 17, table.offset) &&
+          spinel::equal(known.distance, known.distance + 17, table.distance))
         return static_cast<int>(k);
     }
     if (tables.n_near == tables.capacity.near) return -1;

@@ -7,9 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_implied.hpp>
@@ -45,13 +46,13 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     }
   }
   static std::size_t scratch_bytes(int rounds, const LatticeCapacity& capacity,
-                                   std::span<const std::uint32_t> mechanism_of) noexcept {
+                                   Span<const std::uint32_t> mechanism_of) noexcept {
     return Base::scratch_bytes(rounds, capacity, mechanism_of.size()) + joints_bytes(mechanism_of);
   }
   /// As AnyRoundsLatticeMatcher; `mechanism_of[k]` says which mechanism edge k is a component of, components of one mechanism
   /// stand together. bad_shape too if the two differ in size, unsupported too where rounds differ in what comes together.
-  Status set_up(const MemoryExperiment& experiment, std::span<const GraphEdge> edges,
-                std::span<const std::uint32_t> mechanism_of, std::span<std::byte> memory, std::span<std::byte> scratch_memory,
+  Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges,
+                Span<const std::uint32_t> mechanism_of, Span<std::byte> memory, Span<std::byte> scratch_memory,
                 DetectorNumbering numbering = DetectorNumbering::own,
                 const LatticeCapacity& capacity = LatticeCapacity::uniform(d)) noexcept {
     if (edges.size() != mechanism_of.size()) return Status::bad_shape;
@@ -101,7 +102,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   std::size_t table_bytes() const noexcept { return Base::table_bytes() + implied_.bytes(); }
 
  private:
-  static std::size_t joints_bytes(std::span<const std::uint32_t> mechanism_of) noexcept {
+  static std::size_t joints_bytes(Span<const std::uint32_t> mechanism_of) noexcept {
     return detail::n_joint_edges(mechanism_of) * sizeof(detail::JointEdges) + 2 * Arena::alignment;
   }
   constexpr void lay_out_more(const Layout& layout, Arena& arena) noexcept {
@@ -131,7 +132,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   void lower_implied() noexcept {
     constexpr int batch = 64;
     struct Cause {
-      std::span<const detail::ImpliedEdge> implied;
+      Span<const detail::ImpliedEdge> implied;
       int lower_end;
     };
     Cause causes[batch];
@@ -193,12 +194,12 @@ class CorrelatedLatticeMatcher
   static constexpr LatticeCapacity capacity = LatticeSizes<Layout>::capacity;
 
  public:
-  static std::size_t scratch_bytes(std::span<const std::uint32_t> mechanism_of) noexcept {
+  static std::size_t scratch_bytes(Span<const std::uint32_t> mechanism_of) noexcept {
     return Engine::scratch_bytes(experiment.rounds, capacity, mechanism_of);
   }
   /// As AnyRoundsCorrelatedLatticeMatcher::set_up.
-  Status set_up(std::span<const GraphEdge> edges, std::span<const std::uint32_t> mechanism_of,
-                std::span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own) noexcept {
+  Status set_up(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of,
+                Span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own) noexcept {
     return Engine::set_up(experiment, edges, mechanism_of, {}, scratch_memory, numbering, capacity);
   }
 };

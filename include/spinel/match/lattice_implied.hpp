@@ -4,13 +4,15 @@
 // shortest path, read off the distance tables.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/bits.hpp>
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
@@ -47,8 +49,8 @@ class LatticeImplied {
   }
 
   /// Errors: unsupported (rounds imply different edges), out_of_capacity.
-  Status build(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, std::span<const GraphEdge> edges,
-               std::span<const std::uint32_t> mechanism_of, std::span<JointEdges> joints) noexcept {
+  Status build(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, Span<const GraphEdge> edges,
+               Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
     for (std::size_t k = 0; k < n_ranges; ++k) ranges_[k] = {};
     n_edges_ = 0;
     Status status = Status::ok;
@@ -72,7 +74,7 @@ class LatticeImplied {
   }
 
   /// What the edge in `slot` of `row` implies.
-  std::span<const ImpliedEdge> of(int row, int slot) const noexcept {
+  Span<const ImpliedEdge> of(int row, int slot) const noexcept {
     const Range range = ranges_[row * n_slots + slot];
     return {&edges_[range.begin], range.size};
   }
@@ -115,7 +117,7 @@ class LatticeImplied {
     const LatticeSite site = tables.layout.site(lower_end(tables, sites, edge));
     const int row = tables.layout.edge_row(site), length = length_of(tables, sites, edge);
     const int slot = slot_of(tables, lower_end(tables, sites, edge), length);
-    std::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
+    spinel::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
       return x.from != y.from ? x.from < y.from : x.along < y.along;
     });
     Range& range = ranges_[row * n_slots + slot];
@@ -217,7 +219,7 @@ class LatticePaths {
     for (int layer = 0; layer < 5; ++layer) {
       const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::n_positions + window_reach);
       if (bit >= 57 || ((window.mask[layer] >> bit) & 1) == 0) continue;
-      const int before = std::popcount(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
+      const int before = count_ones(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
       return tables_.window_distance[window.begin + window.first_slot[layer] + static_cast<std::uint32_t>(before)];
     }
     return 0;

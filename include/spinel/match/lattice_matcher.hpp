@@ -8,8 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_builder.hpp>
@@ -64,8 +65,8 @@ class AnyRoundsLatticeMatcher {
   /// of ExactMatcher. Errors: bad_shape (not the experiment's detectors), unsupported (the model is not this lattice with
   /// this numbering: use ExactMatcher), out_of_capacity (memory, or too many kinds of neighborhoods), bad_argument (another
   /// distance, too many rounds), and MatchingGraph's.
-  Status set_up(const MemoryExperiment& experiment, std::span<const GraphEdge> edges, std::span<std::byte> memory,
-                std::span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own,
+  Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
+                Span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own,
                 const LatticeCapacity& capacity = LatticeCapacity::uniform(d)) noexcept {
     return set_up(experiment, edges, memory, scratch_memory, numbering, capacity,
                   [](const MatchingGraph&, const LatticeSite*) { return Status::ok; });
@@ -111,8 +112,8 @@ class AnyRoundsLatticeMatcher {
  protected:
   /// `more(graph, sites)` adds what a derived engine needs.
   template <class More>
-  Status set_up(const MemoryExperiment& experiment, std::span<const GraphEdge> edges, std::span<std::byte> memory,
-                std::span<std::byte> scratch_memory, DetectorNumbering numbering, const LatticeCapacity& capacity,
+  Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
+                Span<std::byte> scratch_memory, DetectorNumbering numbering, const LatticeCapacity& capacity,
                 More&& more) noexcept {
     is_set_up_ = false;
     if (experiment.validate() != Status::ok || experiment.distance != d || experiment.rounds > max_rounds())
@@ -146,8 +147,8 @@ class AnyRoundsLatticeMatcher {
   }
   struct Scratch {
     MatchingGraph graph;
-    std::span<LatticeSite> sites;
-    std::span<Builder> builder;
+    Span<LatticeSite> sites;
+    Span<Builder> builder;
     void lay_out(const Layout& layout, const LatticeCapacity& capacity, std::size_t n_edges, Arena& arena) noexcept {
       const auto n = static_cast<std::size_t>(layout.n_detectors());
       graph.lay_out(n, n_edges, arena);
@@ -333,7 +334,7 @@ class LatticeMatcher : public AnyRoundsLatticeMatcher<experiment.distance, Latti
     return Engine::scratch_bytes(experiment.rounds, capacity, n_edges);
   }
   /// As AnyRoundsLatticeMatcher::set_up.
-  Status set_up(std::span<const GraphEdge> edges, std::span<std::byte> scratch_memory,
+  Status set_up(Span<const GraphEdge> edges, Span<std::byte> scratch_memory,
                 DetectorNumbering numbering = DetectorNumbering::own) noexcept {
     return Engine::set_up(experiment, edges, {}, scratch_memory, numbering, capacity);
   }

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include <spinel/core/bits.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
@@ -184,7 +186,7 @@ class LatticeMetric {
       const std::uint64_t hits = BitOps::extract(events_.read(from + layer * stride), window.mask[layer]);
       slots |= hits << (window.first_slot[layer] & 63);
     }
-    if (!events_.reserve(leaf, std::popcount(slots) + 4)) return;
+    if (!events_.reserve(leaf, count_ones(slots) + 4)) return;
     const std::int16_t* offsets = &tables_.window_offset[window.begin];
     const MarkedDistance* distances = &tables_.window_distance[window.begin];
     auto* out = events_.open(leaf);

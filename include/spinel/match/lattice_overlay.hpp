@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>

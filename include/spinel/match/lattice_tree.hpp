@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>

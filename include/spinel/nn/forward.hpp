@@ -3,12 +3,14 @@
 // far as its input allows and keeps the last kernel - 1 rounds for the next pass.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/quantize.hpp>
@@ -25,7 +27,7 @@ namespace detail {
 struct CountingArena {
   std::size_t used = 0;
   template <class T>
-  constexpr std::span<T> take(std::size_t count) noexcept {
+  constexpr Span<T> take(std::size_t count) noexcept {
     used += (count * sizeof(T) + Arena::alignment - 1) / Arena::alignment * Arena::alignment;
     return {};
   }
@@ -34,7 +36,7 @@ struct CountingArena {
 /// A sliding range of rounds of one layer's input.
 template <class T>
 struct RoundBuffer {
-  std::span<T> memory{};
+  Span<T> memory{};
   std::size_t round_size = 0;
   int first = 0;  ///< round that lies at the start of `memory`
   int end = 0;    ///< rounds below this one are there
@@ -106,7 +108,7 @@ class Forward {
 
   /// Packs the weights into `memory`. Fails with bad_argument for a distance that this engine does not serve or for int8 without
   /// calibration, and with out_of_capacity when `memory` is smaller than `memory_bytes(distance)`.
-  Status set_up(const Weights& weights, int distance, std::span<std::byte> memory) noexcept {
+  Status set_up(const Weights& weights, int distance, Span<std::byte> memory) noexcept {
     if (distance < detail::smallest_distance || distance > detail::largest_distance || distance % 2 == 0) return Status::bad_argument;
     if (fixed_distance != 0 && distance != fixed_distance) return Status::bad_argument;
     if (memory.size() < memory_bytes(distance)) return Status::out_of_capacity;
@@ -122,7 +124,7 @@ class Forward {
     distance_ = distance;
     Arena arena{memory};
     take_memory(arena);
-    for (std::size_t l = 0; l < layer_count; ++l) std::copy_n(view.bias[l], network.layers[l].filters, bias_[l].data());
+    for (std::size_t l = 0; l < layer_count; ++l) copy(view.bias[l], view.bias[l] + network.layers[l].filters, bias_[l].data());
     if constexpr (is_int8)
       for (int l = 1; l < n_layers; ++l) set_up_scales(view, l);
     for_each_hidden([&]<int layer>() {
@@ -155,11 +157,11 @@ class Forward {
     product_.reset();
     int done[layer_count]{};
     const auto reachable = [&](int layer, int available) {
-      return available == rounds ? rounds : std::max(done[layer], available - network.layers[layer].kernel / 2);
+      return available == rounds ? rounds : spinel::max(done[layer], available - network.layers[layer].kernel / 2);
     };
     for (int t0 = 0; t0 < rounds; t0 += pass_rounds) {
       input_.drop_below(done[0] - network.layers[0].kernel / 2);
-      for (; input_.end < std::min(rounds, t0 + pass_rounds); ++input_.end) input(input_.end, input_.at(input_.end));
+      for (; input_.end < spinel::min(rounds, t0 + pass_rounds); ++input_.end) input(input_.end, input_.at(input_.end));
       for_each_hidden([&]<int layer>() {
         const auto& in = in_of<layer>();
         const int begin = done[layer], end = reachable(layer, in.end);
@@ -314,7 +316,7 @@ class Forward {
             for (int kw = 0; kw < kernel; ++kw)
               if (inside(kt, t_edges) && inside(kh, h_edges) && inside(kw, w_edges)) sum += tap_sum((kt * kernel + kh) * kernel + kw);
         offsets_[l][static_cast<std::size_t>(edges * out + o)] =
-            static_cast<float>(std::fma(-static_cast<double>(scale), static_cast<double>(zero * sum), static_cast<double>(view.bias[l][o])));
+            static_cast<float>(spinel::fma(-static_cast<double>(scale), static_cast<double>(zero * sum), static_cast<double>(view.bias[l][o])));
       }
     }
   }
@@ -338,7 +340,7 @@ class Forward {
         if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
           const auto n = static_cast<std::size_t>(m + 2);
           size = n * n * n * in * out;
-          work = std::max(work, detail::winograd_work(distance(), m, in, out));
+          work = spinel::max(work, detail::winograd_work(distance(), m, in, out));
         }
         weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
@@ -364,19 +366,19 @@ class Forward {
 
   // == Permanent: fixed at set-up ==
   int distance_ = fixed_distance;
-  std::span<float> first_weights_{};
-  std::array<std::span<typename Element::weight>, layer_count> weights_{};
-  std::array<std::span<float>, layer_count> bias_{};
-  std::array<std::span<float>, layer_count> weight_scales_{}, scales_{}, offsets_{};  // int8 only
+  Span<float> first_weights_{};
+  std::array<Span<typename Element::weight>, layer_count> weights_{};
+  std::array<Span<float>, layer_count> bias_{};
+  std::array<Span<float>, layer_count> weight_scales_{}, scales_{}, offsets_{};  // int8 only
   std::array<detail::ByteScale, layer_count> bytes_{};                               // int8 only
 
   // == Per volume: cleared by run() ==
   detail::RoundBuffer<float> input_{};
   std::array<detail::RoundBuffer<Stored>, layer_count> buffers_{};
   detail::RoundBuffer<float> product_{};
-  std::span<Stored> last_{};
-  std::span<float> slice_{};
-  std::span<float> work_{};  // transformed tiles of the layer in hand
+  Span<Stored> last_{};
+  Span<float> slice_{};
+  Span<float> work_{};  // transformed tiles of the layer in hand
 };
 
 }  // namespace spinel

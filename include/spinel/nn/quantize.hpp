@@ -3,11 +3,12 @@
 // point. All set-up arithmetic rounds the same way on every machine, so that int8 results are the same bits everywhere.
 #pragma once
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 #include <spinel/nn/weights.hpp>
 
 namespace spinel {
@@ -21,8 +22,8 @@ struct ActivationRanges {
 
   void observe(int layer, const float* values, std::size_t count) noexcept {
     for (std::size_t k = 0; k < count; ++k) {
-      low[layer] = std::min(low[layer], values[k]);
-      high[layer] = std::max(high[layer], values[k]);
+      low[layer] = spinel::min(low[layer], values[k]);
+      high[layer] = spinel::max(high[layer], values[k]);
     }
     observed += static_cast<std::int64_t>(count);
   }
@@ -45,23 +46,23 @@ struct ByteScale {
 
 /// The range is widened to sixteenths first: calibration in float32 differs in the last bits between machines.
 inline ByteScale byte_scale(float low, float high) noexcept {
-  const float bottom = std::floor(low * 64.0f) / 64.0f, top = std::ceil(high * 16.0f) / 16.0f;
+  const float bottom = spinel::floor(low * 64.0f) / 64.0f, top = spinel::ceil(high * 16.0f) / 16.0f;
   ByteScale found;
   found.scale = (top - bottom) / 255.0f;
   if (!(found.scale > 0.0f)) found.scale = 1.0f;
-  found.zero = std::nearbyint(-bottom / found.scale);
+  found.zero = spinel::nearbyint(-bottom / found.scale);
   return found;
 }
 
 /// Largest magnitude of one output channel's weights over 127.
 inline float weight_scale(const float* weights, std::size_t count) noexcept {
   float largest = 0.0f;
-  for (std::size_t k = 0; k < count; ++k) largest = std::max(largest, std::fabs(weights[k]));
+  for (std::size_t k = 0; k < count; ++k) largest = spinel::max(largest, spinel::fabs(weights[k]));
   return largest > 0.0f ? largest / 127.0f : 1.0f;
 }
 
 inline std::int8_t quantized_weight(float weight, float scale) noexcept {
-  return static_cast<std::int8_t>(std::clamp(std::nearbyint(weight / scale), -127.0f, 127.0f));
+  return static_cast<std::int8_t>(spinel::clamp(spinel::nearbyint(weight / scale), -127.0f, 127.0f));
 }
 
 /// float32 to bfloat16, ties to even.
