@@ -55,16 +55,16 @@ class LatticeTableBuilder {
       const int off_a = spinel::abs(2 * a - last), off_b = spinel::abs(2 * b - last);
       return off_a != off_b ? off_a < off_b : a < b;
     });
-    tables.n_near = tables.n_windows = tables.n_window_slots = tables.n_far = tables.n_far_slots = 0;
     if (const Status status = take_edges(graph, sites, tables); status != Status::ok) return status;
     if (const Status status = find_boundary(graph, sites, tables, search); status != Status::ok) return status;
     choose_radii(tables, search);
-    for (int type = 0; type < 2; ++type)
-      for (int position = 0; position < Layout::n_positions; ++position) {
-        const Status status = fill_position(type, position, tables, search);
-        if (status != Status::ok) return status;
-      }
-    return Status::ok;
+    Status status = fill(tables, search);
+    // Far lists that do not fit reach less far: slower, as exact.
+    while (status == Status::out_of_capacity && far_is_full_ && tables.radius[2] > tables.radius[1]) {
+      set_far_radius(tables.radius[2] / 8 * 7, tables);
+      status = fill(tables, search);
+    }
+    return status;
   }
 
   /// A detector that no mechanism fires, like those after a noiseless closing round.
@@ -200,7 +200,20 @@ class LatticeTableBuilder {
     near = spinel::min(near, window);
     tables.radius[0] = near;
     tables.radius[1] = window;
-    tables.radius[2] = list;
+    set_far_radius(list, tables);
+  }
+
+  Status fill(Tables& tables, Search& search) noexcept {
+    tables.n_near = tables.n_windows = tables.n_window_slots = tables.n_far = tables.n_far_slots = 0;
+    far_is_full_ = false;
+    Status status = Status::ok;
+    for (int type = 0; type < 2; ++type)
+      for (int position = 0; position < Layout::n_positions && status == Status::ok; ++position)
+        status = fill_position(type, position, tables, search);
+    return status;
+  }
+  void set_far_radius(std::int32_t far, Tables& tables) const noexcept {
+    tables.radius[2] = far < tables.radius[1] ? tables.radius[1] : far & ~1;
     for (int tier = 3; tier < Tables::max_tiers; ++tier) {
       const double next = 1.5 * tables.radius[tier - 1];
       tables.radius[tier] = next > 2.0 * furthest_ ? Tables::no_limit : static_cast<std::int32_t>(next) & ~1;
@@ -344,7 +357,10 @@ class LatticeTableBuilder {
                                        static_cast<int>(tables.far[k].end - tables.far[k].begin)))
         return static_cast<int>(k);
     const std::size_t n = static_cast<std::size_t>(n_part_);
-    if (tables.n_far == tables.capacity.far || tables.n_far_slots + n > tables.capacity.far_slots) return -1;
+    if (tables.n_far == tables.capacity.far || tables.n_far_slots + n > tables.capacity.far_slots) {
+      far_is_full_ = true;
+      return -1;
+    }
     const auto begin = static_cast<std::uint32_t>(tables.n_far_slots);
     append(&tables.far_offset[begin], &tables.far_distance[begin]);
     tables.n_far_slots += n;
@@ -368,6 +384,7 @@ class LatticeTableBuilder {
 
   std::int32_t lightest_ = 0, heaviest_ = 0, furthest_ = 0;
   Layout layout_;
+  bool far_is_full_ = false;
   int layers_[Layout::n_layer_classes];
   int n_layers_ = 0;
   bool row_filled_[Layout::n_edge_rows] = {};

@@ -29,10 +29,12 @@ struct LatticeSite {
 struct LatticeCapacity {
   std::size_t near = 0, windows = 0, window_slots = 0, far = 0, far_slots = 0;
 
-  /// About twice what circuit-level noise of uniform rates needs.
+  /// Twice what circuit-level noise of uniform rates needs, for far lists a little more than it needs up to p = 0.006: lists
+  /// that do not fit are made to reach less far.
   static constexpr LatticeCapacity uniform(int distance) noexcept {
     const auto d = static_cast<std::size_t>(distance);
-    return {24 * d + 64, 40 * d + 128, (40 * d + 128) * 56, 160 * d + 256, (160 * d + 256) * (d < 9 ? 96 : 256)};
+    const std::size_t windows = 40 * d + 128;
+    return {24 * d + 64, windows, windows * 56, 160 * d + 256, d < 9 ? 8192 * d : 16384 * d - 40960};
   }
   /// Room for rates that differ from place to place, as long as every round is alike.
   static constexpr LatticeCapacity any(int distance) noexcept {
