@@ -2,6 +2,9 @@
 // The pre-decoder network against oneDNN on one core: same shapes, random weights, best memory format and fused activation for the
 // peer. Samples of the two alternate, so that a busy machine slows both; the table gives medians and the ratio of the medians.
 // Prints Markdown. Arguments: the minimum number of samples (default 9).
+#include <algorithm>
+#include <cmath>
+
 #include <spinel/nn/forward.hpp>
 #include <spinel/simd/native.hpp>
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <span>
 #include <spinel/nn/weights.hpp>
 #include <string>
 #include <sys/mman.h>

@@ -2,6 +2,10 @@
 // The int8 pre-decoder from detection events to residual and frame against oneDNN's int8 network alone, at the error rates where
 // most of the volume looks like the background. Samples alternate; medians. Prints Markdown.
 // Arguments: the minimum number of samples (default 9), then a weights blob of model 1 (random weights unless given).
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/io/experiment.hpp>
 #include <spinel/io/file.hpp>

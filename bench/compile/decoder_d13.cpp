@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A translation unit of an application: measurements of a d = 13 memory experiment to logical frame, and set-up.
+#include <span>
+
 #include <spinel/spinel.hpp>
 
 inline constexpr spinel::MemoryExperiment experiment{.distance = 13, .rounds = 13, .basis = spinel::Basis::X};

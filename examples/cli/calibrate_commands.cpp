@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <spinel/calib/audit.hpp>
 #include <spinel/calib/guardrail.hpp>
 

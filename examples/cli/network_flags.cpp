@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From --weights and its companions to a running engine.
+#include <algorithm>
+#include <span>
+
 #include "network_flags.hpp"
 
 #include <spinel/io/file.hpp>

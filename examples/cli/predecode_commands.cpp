@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel convert_weights` and `spinel predecode`: from a checkpoint and detection events to residual events and frames.
 #include <cstring>
+#include <span>
+#include <string_view>
+#include <utility>
 #include <spinel/decode/encode.hpp>
 #include <spinel/io/file.hpp>
 #include <spinel/io/npy.hpp>

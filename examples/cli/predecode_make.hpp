@@ -2,6 +2,8 @@
 // Makes the engines of predecode_engine.hpp: included by the few sources that compile them.
 #pragma once
 
+#include <span>
+
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/nn/weights.hpp>
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The wider published shapes (models 2, 3 and 5) on this binary's own instruction set only: their kernels are many.
+#include <span>
+
 #include <spinel/simd/native.hpp>
 
 #include "predecode_make.hpp"

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <spinel/io/experiment.hpp>
 #include <spinel/io/graph.hpp>

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <memory>
 #include <random>
+#include <utility>
 #include <spinel/io/dem.hpp>
 #include <spinel/io/experiment.hpp>
 #include <spinel/io/file.hpp>

@@ -3,13 +3,16 @@
 // Kept complete by tests/static/umbrella.py.
 #pragma once
 
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/checksum.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/fixed_vector.hpp>
 #include <spinel/core/log.hpp>
+#include <spinel/core/math.hpp>
 #include <spinel/core/sha256.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/simd/arch.hpp>
 #include <spinel/simd/avx2.hpp>

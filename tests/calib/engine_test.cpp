@@ -3,6 +3,7 @@
 // the count of heap allocations on the decide path.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <spinel/calib/engine.hpp>

@@ -4,6 +4,7 @@
 
 #include <random>
 #include <set>
+#include <utility>
 #include <spinel/code/detectors.hpp>
 
 namespace {

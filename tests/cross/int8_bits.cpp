@@ -2,6 +2,7 @@
 // Checksums of int8 logits on the compiler's own instruction set and on the portable one, for comparison between machines.
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <spinel/core/checksum.hpp>
 #include <spinel/nn/forward.hpp>
 #include <spinel/simd/native.hpp>

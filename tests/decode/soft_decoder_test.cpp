@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <span>
 #include <spinel/decode/soft_decoder.hpp>
 #include <spinel/io/experiment.hpp>
 #include <spinel/io/graph.hpp>

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
+#include <span>
 #include <spinel/decode/residual.hpp>
 #include <spinel/decode/soft_edges.hpp>
 #include <spinel/io/experiment.hpp>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // X-Z duality of the network's input: with `dual`, orientation O3 looks like O1 in the other basis, and O2 like O4.
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include <spinel/decode/encode.hpp>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The published checkpoint on the reference inputs: logits, thresholded bits and per-layer activations.
+#include <algorithm>
+#include <cstdlib>
+
 #include <spinel/io/weights_blob.hpp>
 #include <spinel/nn/forward.hpp>
 #include <spinel/simd/native.hpp>

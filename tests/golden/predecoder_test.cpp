@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole pre-decoder on the reference's shots: input tensors, residual detection events and logical frames, bit for bit.
 #include <cstdio>
+#include <cstring>
 #include <spinel/decode/predecoder.hpp>
 
 #include "golden/golden_files.hpp"

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <random>
+#include <string_view>
 #include <spinel/io/dem.hpp>
 #include <spinel/io/mechanisms.hpp>
 #include <spinel/io/shots.hpp>

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <spinel/io/dem.hpp>
 #include <spinel/io/file.hpp>
 

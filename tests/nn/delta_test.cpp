@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Computing only what differs from the background: the same bits as the dense int8 engine, and near the float64 network in fp32.
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include <spinel/nn/forward.hpp>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every instruction set of this binary against the float64 network, at all distances, few and many rounds.
+#include <algorithm>
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include <spinel/nn/forward.hpp>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // int8 and bfloat16 engines: near the float64 network, and int8 the same bits on every instruction set.
+#include <cmath>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include <spinel/nn/forward.hpp>

@@ -5,8 +5,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <random>
+#include <span>
+#include <utility>
 #include <spinel/io/weights_blob.hpp>
 #include <vector>
 

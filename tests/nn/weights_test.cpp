@@ -2,8 +2,11 @@
 // Weights files: what is written reads back; what is broken is refused with the place named.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
+#include <span>
 #include <spinel/core/checksum.hpp>
 #include <spinel/nn/weights.hpp>
 #include <string>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers wide enough for the Winograd path against the float64 network: both tile edges, volumes that tiles do not divide.
+#include <algorithm>
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include <spinel/nn/forward.hpp>

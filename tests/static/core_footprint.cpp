@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The containers and the arena that every engine stands on, instantiated for footprint.py.
+#include <span>
+
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/fixed_vector.hpp>

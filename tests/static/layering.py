@@ -21,7 +21,8 @@ BANNED_HEADERS = set(
     "iostream ostream istream sstream fstream iomanip syncstream cstdio stdio.h string vector map set unordered_map "
     "unordered_set deque list forward_list queue stack ranges functional regex random thread mutex shared_mutex "
     "condition_variable future chrono ctime time.h filesystem memory memory_resource stdexcept exception typeinfo "
-    "typeindex any variant locale format coroutine".split())
+    "typeindex any variant locale format coroutine "
+    "algorithm numeric cmath numbers complex span bitset iterator".split())  # core/{algorithm,math,span}.hpp instead
 BANNED_WORDS = {
     r"\bvirtual\b": "virtual",
     r"\bdynamic_cast\b": "dynamic_cast",

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/core/sha256.hpp>
 #include <string_view>
 

@@ -4,20 +4,23 @@
 #pragma once
 
 #include <spinel/calib/facts.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 namespace detail {
 /// `count` values from low to high, equidistant in the logarithm.
-inline std::span<double> log_grid(double low, double high, std::size_t count, Workspace& workspace) noexcept {
+inline Span<double> log_grid(double low, double high, std::size_t count, Workspace& workspace) noexcept {
   auto grid = workspace.take(count);
   for (std::size_t k = 0; k < grid.size(); ++k)
-    grid[k] = low * std::pow(high / low, static_cast<double>(k) / static_cast<double>(count - 1));
+    grid[k] = low * spinel::pow(high / low, static_cast<double>(k) / static_cast<double>(count - 1));
   return grid;
 }
 
 /// `count` values from low to high, equidistant.
-inline std::span<double> linear_grid(double low, double high, std::size_t count, Workspace& workspace) noexcept {
+inline Span<double> linear_grid(double low, double high, std::size_t count, Workspace& workspace) noexcept {
   auto grid = workspace.take(count);
   for (std::size_t k = 0; k < grid.size(); ++k)
     grid[k] = low + (high - low) * static_cast<double>(k) / static_cast<double>(count - 1);
@@ -34,9 +37,9 @@ inline void analyze_decay(const Request& request, Decision& decision, Workspace&
   if (!measure(signal, decision, workspace)) return;
   if (facts.constant) return;
   const std::size_t n = signal.x.size();
-  const double reach = std::max(std::fabs(signal.x[0]), std::fabs(signal.x[n - 1]));
+  const double reach = spinel::max(spinel::fabs(signal.x[0]), spinel::fabs(signal.x[n - 1]));
   const bool plain_scale = signal.calibrated;
-  const auto data = normalize(signal.x, signal.y, benchmarking ? std::span<const double>{} : signal.weight, 0.0, reach, !plain_scale, workspace);
+  const auto data = normalize(signal.x, signal.y, benchmarking ? Span<const double>{} : signal.weight, 0.0, reach, !plain_scale, workspace);
   if (workspace.overflowed()) return;
   const Bounds bounds[3] = {{1e-3, 4.0 * facts.n_distinct}, {0.3, 3.0}, {0, 0}};
   const auto rates = detail::log_grid(0.02, 1.5 * facts.n_distinct, 48, workspace);
@@ -46,10 +49,10 @@ inline void analyze_decay(const Request& request, Decision& decision, Workspace&
   double start[3];
   free_fitter.search(rates, {}, 0.0, start);
   const Fit open = free_fitter.refine(start, bounds);
-  const double decay_height = std::fabs(open.linear[0]) * (std::exp(-open.theta[0] * data.x[0]) - std::exp(-open.theta[0] * data.x[n - 1]));
+  const double decay_height = spinel::fabs(open.linear[0]) * (spinel::exp(-open.theta[0] * data.x[0]) - spinel::exp(-open.theta[0] * data.x[n - 1]));
   facts.dbic = constant_bic(data.data()) - open.bic();
   facts.residual_fraction = systematic_residual(free_fitter, open, decay_height);
-  const double sigma = std::sqrt(open.rss / std::max(1.0, facts.n - 3));
+  const double sigma = spinel::sqrt(open.rss / spinel::max(1.0, facts.n - 3));
   facts.snr = sigma > 0 && signal.weight.empty() ? decay_height / sigma : (facts.noise > 0 ? decay_height * data.y_scale / facts.noise : 1e9);
 
   const bool pair = request.meta.cal_points == 2;
@@ -85,12 +88,12 @@ inline void analyze_decay(const Request& request, Decision& decision, Workspace&
     const Bounds two[3] = {bounds[0], bounds[0], {0, 0}};
     const Fit second = fit_curve(TwoExponentials{}, data.data(), coarse, coarse, two, workspace);
     facts.dbic_second = open.bic() - second.bic();
-    facts.second_ratio = std::min(std::fabs(second.linear[0]), std::fabs(second.linear[1])) / std::max({std::fabs(second.linear[0]), std::fabs(second.linear[1]), 1e-30});
-    if (std::max(second.theta[0], second.theta[1]) < 3 * std::min(second.theta[0], second.theta[1]) || second.linear[0] * second.linear[1] < 0) facts.dbic_second = 0;
+    facts.second_ratio = spinel::min(spinel::fabs(second.linear[0]), spinel::fabs(second.linear[1])) / spinel::max(spinel::max(spinel::fabs(second.linear[0]), spinel::fabs(second.linear[1])), 1e-30);
+    if (spinel::max(second.theta[0], second.theta[1]) < 3 * spinel::min(second.theta[0], second.theta[1]) || second.linear[0] * second.linear[1] < 0) facts.dbic_second = 0;
   }
 
   if (benchmarking) {
-    const double alpha = std::exp(-rate / reach), alpha_error = alpha * rate_error / reach;
+    const double alpha = spinel::exp(-rate / reach), alpha_error = alpha * rate_error / reach;
     decision.add("alpha", alpha, alpha_error, "1");
     decision.add("epc", 0.5 * (1 - alpha), 0.5 * alpha_error, "1");
     decision.constraints.push_back("error per Clifford (1 - p)/2: one qubit");

@@ -3,9 +3,9 @@
 // fixed capacity. Families fill facts and parameters, the rule table fills the verdict, propose() the actions.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/trace.hpp>
 #include <spinel/core/fixed_vector.hpp>

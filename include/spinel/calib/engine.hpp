@@ -12,6 +12,8 @@
 #include <spinel/calib/readout.hpp>
 #include <spinel/calib/rule.hpp>
 #include <spinel/calib/series.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -37,7 +39,7 @@ constexpr std::string_view axis_unit(Family family) noexcept {
 /// The engine: a rule set over scratch memory. One decision at a time; nothing is kept between decisions.
 class RuleEngine {
  public:
-  explicit RuleEngine(std::span<double> scratch, const Thresholds& thresholds = {}) noexcept : scratch_(scratch), thresholds_(thresholds) {}
+  explicit RuleEngine(Span<double> scratch, const Thresholds& thresholds = {}) noexcept : scratch_(scratch), thresholds_(thresholds) {}
 
   const Thresholds& thresholds() const noexcept { return thresholds_; }
 
@@ -59,7 +61,7 @@ class RuleEngine {
     }
     if (workspace.overflowed() && decision.facts.input_error == nullptr) decision.facts.input_error = "more points than the workspace holds";
     for (const auto& parameter : decision.params)
-      if (!std::isfinite(parameter.value) && decision.facts.input_error == nullptr) decision.facts.relative_stderr = 1e9;
+      if (!spinel::isfinite(parameter.value) && decision.facts.input_error == nullptr) decision.facts.relative_stderr = 1e9;
     judge(decision, thresholds_);
     decision.confidence = confidence(decision);
     propose(request, decision);
@@ -102,7 +104,7 @@ class RuleEngine {
     }
   }
 
-  std::span<double> scratch_;
+  Span<double> scratch_;
   Thresholds thresholds_;
 };
 

@@ -3,22 +3,23 @@
 // Noise is the scaled median absolute second difference, blind to anything smooth. Source: robust statistics, Huber (1981).
 #pragma once
 
-#include <cmath>
-#include <span>
 #include <spinel/calib/decision.hpp>
 #include <spinel/calib/fit.hpp>
 #include <spinel/calib/trace.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 /// Robust noise standard deviation of equally spaced smooth data: 1.4826 median |second difference| / sqrt(6).
-inline double noise_level(std::span<const double> y, Workspace& workspace) noexcept {
+inline double noise_level(Span<const double> y, Workspace& workspace) noexcept {
   if (y.size() < 4) return 0.0;
   ScratchScope scope{workspace};
   auto difference = workspace.take(y.size() - 2);
   if (difference.empty()) return 0.0;
-  for (std::size_t k = 0; k + 2 < y.size(); ++k) difference[k] = std::fabs(y[k] - 2 * y[k + 1] + y[k + 2]);
-  return 1.4826 * median(difference) / std::sqrt(6.0);
+  for (std::size_t k = 0; k + 2 < y.size(); ++k) difference[k] = spinel::fabs(y[k] - 2 * y[k + 1] + y[k + 2]);
+  return 1.4826 * median(difference) / spinel::sqrt(6.0);
 }
 
 /// Fills the model-free facts; false when the signal cannot carry a fit, with `input_error` saying why.
@@ -46,40 +47,40 @@ inline bool measure(const Signal& signal, Decision& decision, Workspace& workspa
   }
   double low = signal.y[0], high = signal.y[0], distinct = 1;
   for (std::size_t k = 1; k < n; ++k) {
-    low = std::min(low, signal.y[k]);
-    high = std::max(high, signal.y[k]);
+    low = spinel::min(low, signal.y[k]);
+    high = spinel::max(high, signal.y[k]);
     if (signal.x[k] - signal.x[k - 1] > 1e-9 * facts.span) distinct += 1;
   }
   facts.n_distinct = distinct;
-  facts.step = facts.span / std::max(1.0, distinct - 1);
+  facts.step = facts.span / spinel::max(1.0, distinct - 1);
   facts.peak_to_peak = high - low;
-  facts.constant = !(facts.peak_to_peak > 1e-12 * (std::fabs(high) + std::fabs(low)));
+  facts.constant = !(facts.peak_to_peak > 1e-12 * (spinel::fabs(high) + spinel::fabs(low)));
   facts.noise = noise_level(signal.y, workspace);
   return true;
 }
 
 /// Normalised copy of a signal: u = (x - x_shift) / x_scale, v = (y - y_shift) / y_scale.
 struct Normalized {
-  std::span<double> x, y, weight{};
+  Span<double> x, y, weight{};
   double x_shift = 0, x_scale = 1, y_shift = 0, y_scale = 1;
   bool uniform = false;
   FitData data() const noexcept { return {x, y, weight}; }
 };
 
-inline Normalized normalize(std::span<const double> x, std::span<const double> y, std::span<const double> weight, double x_shift,
+inline Normalized normalize(Span<const double> x, Span<const double> y, Span<const double> weight, double x_shift,
                             double x_scale, bool scale_y, Workspace& workspace) noexcept {
   Normalized out;
   out.x = workspace.take(x.size());
   out.y = workspace.take(x.size());
-  out.weight = weight.empty() ? std::span<double>{} : workspace.take(x.size());
+  out.weight = weight.empty() ? Span<double>{} : workspace.take(x.size());
   if (workspace.overflowed()) return {};
   out.x_shift = x_shift;
   out.x_scale = x_scale;
   if (scale_y) {
     double low = y[0], high = y[0], sum = 0;
     for (const double value : y) {
-      low = std::min(low, value);
-      high = std::max(high, value);
+      low = spinel::min(low, value);
+      high = spinel::max(high, value);
       sum += value;
     }
     out.y_shift = sum / static_cast<double>(y.size());
@@ -104,8 +105,8 @@ double systematic_residual(Fitter<C>& fitter, const Fit& fit, double signal, std
     sum += fitter.residual(k, linear);
     if (k >= width) sum -= fitter.residual(k - width, linear);
     if (k + 1 < width) continue;
-    low = std::min(low, sum / static_cast<double>(width));
-    high = std::max(high, sum / static_cast<double>(width));
+    low = spinel::min(low, sum / static_cast<double>(width));
+    high = spinel::max(high, sum / static_cast<double>(width));
   }
   return signal > 0 ? (high - low) / signal : 0.0;
 }

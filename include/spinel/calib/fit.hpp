@@ -4,20 +4,21 @@
 // Callers normalise x and y; all tests are relative. Source: Golub and Pereyra (1973); More, MINPACK (1978).
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <limits>
-#include <span>
+#include <initializer_list>
+
 #include <spinel/calib/curves.hpp>
 #include <spinel/calib/linear.hpp>
 #include <spinel/calib/workspace.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 /// Data of a fit: x and y of equal size, `weight` empty or 1/sigma for each point.
 struct FitData {
-  std::span<const double> x, y, weight{};
+  Span<const double> x, y, weight{};
 };
 
 /// Outcome of a fit in the units of its data. `covariance` orders theta before the linear coefficients and is scaled by the
@@ -26,7 +27,7 @@ struct Fit {
   double theta[3]{}, linear[6]{};
   double theta_stderr[3]{}, linear_stderr[6]{};
   double covariance[max_unknowns][max_unknowns]{};
-  double rss = std::numeric_limits<double>::infinity();
+  double rss = spinel::infinity;
   double correlation = 0.0;
   std::size_t n = 0;
   int unknowns = 0, iterations = 0;
@@ -35,7 +36,7 @@ struct Fit {
   /// Bayesian information criterion with unknown noise; the floor keeps exact data finite.
   double bic() const noexcept {
     const double m = static_cast<double>(n);
-    return m * std::log(rss / m + 1e-18) + static_cast<double>(unknowns) * std::log(m);
+    return m * spinel::log(rss / m + 1e-18) + static_cast<double>(unknowns) * spinel::log(m);
   }
 };
 
@@ -87,14 +88,14 @@ class Fitter {
       const double r = residual(i, linear);
       rss += weight2(i) * r * r;
     }
-    return std::isfinite(rss) ? rss : std::numeric_limits<double>::infinity();
+    return spinel::isfinite(rss) ? rss : spinel::infinity;
   }
 
   /// Best cell of the grid `first` x `second` (the third parameter, if any, stays at `third`).
-  void search(std::span<const double> first, std::span<const double> second, double third, double* best) noexcept {
-    double lowest = std::numeric_limits<double>::infinity();
+  void search(Span<const double> first, Span<const double> second, double third, double* best) noexcept {
+    double lowest = spinel::infinity;
     const double single[1] = {0.0};
-    const std::span<const double> inner = second.empty() ? std::span<const double>{single} : second;
+    const Span<const double> inner = second.empty() ? Span<const double>{single} : second;
     for (const double a : first)
       for (const double b : inner) {
         const double theta[3] = {a, b, third};
@@ -112,7 +113,7 @@ class Fitter {
     Fit fit;
     fit.n = data_.x.size();
     fit.unknowns = n_unknowns;
-    for (int k = 0; k < n_theta; ++k) fit.theta[k] = std::clamp(start[k], bounds[k].low, bounds[k].high);
+    for (int k = 0; k < n_theta; ++k) fit.theta[k] = spinel::clamp(start[k], bounds[k].low, bounds[k].high);
     fit.rss = project(fit.theta, fit.linear);
     double damping = 1e-3;
     fit.converged = n_theta == 0;
@@ -131,8 +132,8 @@ class Fitter {
         cholesky.solve(step);
         double trial[3]{}, linear[6]{}, moved = 0.0;
         for (int k = 0; k < n_theta; ++k) {
-          trial[k] = std::clamp(fit.theta[k] + step[k], bounds[k].low, bounds[k].high);
-          moved = std::max(moved, std::fabs(trial[k] - fit.theta[k]) / (std::fabs(fit.theta[k]) + 1e-9 * (bounds[k].high - bounds[k].low)));
+          trial[k] = spinel::clamp(fit.theta[k] + step[k], bounds[k].low, bounds[k].high);
+          moved = spinel::max(moved, spinel::fabs(trial[k] - fit.theta[k]) / (spinel::fabs(fit.theta[k]) + 1e-9 * (bounds[k].high - bounds[k].low)));
         }
         const double rss = project(trial, linear);
         if (rss < fit.rss) {
@@ -140,7 +141,7 @@ class Fitter {
           fit.rss = rss;
           for (int k = 0; k < n_theta; ++k) fit.theta[k] = trial[k];
           for (int a = 0; a < n_linear; ++a) fit.linear[a] = linear[a];
-          damping = std::max(damping * 0.2, 1e-12);
+          damping = spinel::max(damping * 0.2, 1e-12);
           improved = true;
         } else {
           if (moved < 1e-8) fit.converged = true;
@@ -173,7 +174,7 @@ class Fitter {
     const std::size_t n = data_.x.size();
     for (int k = 0; k < n_theta; ++k) {
       double up[3], down[3];
-      const double h = 1e-6 * (std::fabs(fit.theta[k]) + 1e-3 * (bounds[k].high - bounds[k].low)) + 1e-15;
+      const double h = 1e-6 * (spinel::fabs(fit.theta[k]) + 1e-3 * (bounds[k].high - bounds[k].low)) + 1e-15;
       for (int m = 0; m < 3; ++m) up[m] = down[m] = fit.theta[m];
       up[k] += h;
       down[k] -= h;
@@ -210,19 +211,19 @@ class Fitter {
     cholesky.factor(normal, n_unknowns);
     fit.singular = cholesky.rank_deficient;
     const double freedom = static_cast<double>(fit.n) - static_cast<double>(n_unknowns);
-    const double variance = freedom > 0 ? fit.rss / freedom : std::numeric_limits<double>::infinity();
+    const double variance = freedom > 0 ? fit.rss / freedom : spinel::infinity;
     for (int a = 0; a < n_unknowns; ++a) {
       double unit[max_unknowns]{};
       unit[a] = 1.0;
       cholesky.solve(unit);
       for (int b = 0; b < n_unknowns; ++b) fit.covariance[b][a] = unit[b] * variance;
     }
-    for (int k = 0; k < n_theta; ++k) fit.theta_stderr[k] = std::sqrt(std::max(0.0, fit.covariance[k][k]));
+    for (int k = 0; k < n_theta; ++k) fit.theta_stderr[k] = spinel::sqrt(spinel::max(0.0, fit.covariance[k][k]));
     for (int a = 0; a < n_linear; ++a)
-      fit.linear_stderr[a] = std::sqrt(std::max(0.0, fit.covariance[n_theta + a][n_theta + a]));
+      fit.linear_stderr[a] = spinel::sqrt(spinel::max(0.0, fit.covariance[n_theta + a][n_theta + a]));
     for (int a = 1; a < n_unknowns && n_theta > 0; ++a) {
-      const double norm = std::sqrt(fit.covariance[0][0] * fit.covariance[a][a]);
-      if (norm > 0) fit.correlation = std::max(fit.correlation, std::fabs(fit.covariance[0][a]) / norm);
+      const double norm = spinel::sqrt(fit.covariance[0][0] * fit.covariance[a][a]);
+      if (norm > 0) fit.correlation = spinel::max(fit.correlation, spinel::fabs(fit.covariance[0][a]) / norm);
     }
   }
 
@@ -238,7 +239,7 @@ class Fitter {
 
 /// Grid, refinement and covariance in one call; an empty `Fit` (infinite rss) when the memory or the points do not suffice.
 template <Curve C>
-Fit fit_curve(const C& curve, const FitData& data, std::span<const double> first, std::span<const double> second,
+Fit fit_curve(const C& curve, const FitData& data, Span<const double> first, Span<const double> second,
               const Bounds* bounds, Workspace& workspace, double third = 0.0) noexcept {
   Fitter<C> fitter{curve, data, workspace};
   if (!fitter.ready()) return {};
@@ -258,7 +259,7 @@ inline double constant_bic(const FitData& data) noexcept {
   const double mean = sum_w > 0 ? sum / sum_w : 0.0;
   for (std::size_t i = 0; i < data.y.size(); ++i) rss += weight2(i) * (data.y[i] - mean) * (data.y[i] - mean);
   const double m = static_cast<double>(data.y.size());
-  return m * std::log(rss / m + 1e-18) + std::log(m);
+  return m * spinel::log(rss / m + 1e-18) + spinel::log(m);
 }
 
 }  // namespace spinel::calib

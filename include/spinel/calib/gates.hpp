@@ -4,6 +4,8 @@
 #pragma once
 
 #include <spinel/calib/oscillation.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 
@@ -32,13 +34,13 @@ inline bool two_series(const Request& request, Signal& first, Signal& second, Wo
         im[row] = columns[static_cast<std::size_t>(qa)].values[row];
         re[n + row] = columns[static_cast<std::size_t>(ib)].values[row];
         im[n + row] = columns[static_cast<std::size_t>(qb)].values[row];
-        if (!std::isfinite(x[row]) || !std::isfinite(re[row] + im[row] + re[n + row] + im[n + row])) return false;
+        if (!spinel::isfinite(x[row]) || !spinel::isfinite(re[row] + im[row] + re[n + row] + im[n + row])) return false;
         order[row] = static_cast<double>(row);
       }
       double axis[2], origin[2] = {0, 0};
       if (request.meta.has_cal_levels) {
         const auto& meta = request.meta;
-        const double a = meta.cal_one[0] - meta.cal_zero[0], b = meta.cal_one[1] - meta.cal_zero[1], norm2 = std::max(a * a + b * b, 1e-300);
+        const double a = meta.cal_one[0] - meta.cal_zero[0], b = meta.cal_one[1] - meta.cal_zero[1], norm2 = spinel::max(a * a + b * b, 1e-300);
         axis[0] = a / norm2;
         axis[1] = b / norm2;
         origin[0] = meta.cal_zero[0];
@@ -71,7 +73,7 @@ inline bool two_series(const Request& request, Signal& first, Signal& second, Wo
   const std::size_t n = both.x.size() / 2;
   if (both.error != nullptr || both.x.size() % 2 != 0 || n < 3) return false;
   for (std::size_t k = 0; k < n; ++k)
-    if (std::fabs(both.x[2 * k] - both.x[2 * k + 1]) > 1e-9 * (both.x.back() - both.x[0])) return false;
+    if (spinel::fabs(both.x[2 * k] - both.x[2 * k + 1]) > 1e-9 * (both.x.back() - both.x[0])) return false;
   auto x = workspace.take(n), a = workspace.take(n), b = workspace.take(n);
   if (workspace.overflowed()) return false;
   for (std::size_t k = 0; k < n; ++k) {
@@ -104,9 +106,9 @@ inline void analyze_drag(const Request& request, Decision& decision, Workspace& 
     const Fit line = fit_curve(Polynomial<1>{}, data.data(), {}, {}, nullptr, workspace);
     const Fit curve = fit_curve(Polynomial<2>{}, data.data(), {}, {}, nullptr, workspace);
     facts.noise = noise_level(difference, workspace);
-    facts.dbic = constant_bic(data.data()) - std::min(line.bic(), curve.bic());
-    facts.snr = line.linear_stderr[1] > 0 ? std::fabs(line.linear[1]) / line.linear_stderr[1] : 1e9;
-    facts.constant = std::fabs(line.linear[1]) == 0.0;
+    facts.dbic = constant_bic(data.data()) - spinel::min(line.bic(), curve.bic());
+    facts.snr = line.linear_stderr[1] > 0 ? spinel::fabs(line.linear[1]) / line.linear_stderr[1] : 1e9;
+    facts.constant = spinel::fabs(line.linear[1]) == 0.0;
     if (facts.constant) return;
     double at = -line.linear[0] / line.linear[1];
     double slope = line.linear[1], error0 = line.linear_stderr[0], error1 = line.linear_stderr[1];
@@ -115,9 +117,9 @@ inline void analyze_drag(const Request& request, Decision& decision, Workspace& 
       const double a = curve.linear[2], b = curve.linear[1], c = curve.linear[0], root2 = b * b - 4 * a * c;
       if (root2 >= 0) {
         // The stable pair of roots; the one nearer to the middle of the sweep is the crossing.
-        const double q = -0.5 * (b + std::copysign(std::sqrt(root2), b));
+        const double q = -0.5 * (b + spinel::copysign(spinel::sqrt(root2), b));
         const double r1 = q / a, r2 = q != 0 ? c / q : r1;
-        at = std::fabs(r1) < std::fabs(r2) ? r1 : r2;
+        at = spinel::fabs(r1) < spinel::fabs(r2) ? r1 : r2;
         slope = b + 2 * a * at;
         error0 = curve.linear_stderr[0];
         error1 = curve.linear_stderr[1];
@@ -125,7 +127,7 @@ inline void analyze_drag(const Request& request, Decision& decision, Workspace& 
       }
     }
     const double value = middle + at * facts.span;
-    const double error = facts.span * std::hypot(error0, error1 * at) / std::max(std::fabs(slope), 1e-300);
+    const double error = facts.span * spinel::hypot(error0, error1 * at) / spinel::max(spinel::fabs(slope), 1e-300);
     facts.center = at + 0.5;
     facts.relative_stderr = error / facts.span;
     decision.constraints.push_back("optimum: where the two sequences give the same population");
@@ -138,7 +140,7 @@ inline void analyze_drag(const Request& request, Decision& decision, Workspace& 
   if (!measure(signal, decision, workspace) || facts.constant) return;
   const auto data = normalize(signal.x, signal.y, signal.weight, 0.0, facts.span, true, workspace);
   if (workspace.overflowed()) return;
-  const Tone tone = fit_tone(data, std::min(6.0, 0.5 * (facts.n_distinct - 1)), false, false, workspace);
+  const Tone tone = fit_tone(data, spinel::min(6.0, 0.5 * (facts.n_distinct - 1)), false, false, workspace);
   detail::oscillation_facts(tone, data, decision, workspace);
   const double period = 1.0 / tone.f;
   // Minimum of A cos(2 pi f x + p), A > 0: at phase pi. Of the minima, the one nearest to zero inside the sweep.
@@ -146,13 +148,13 @@ inline void analyze_drag(const Request& request, Decision& decision, Workspace& 
   for (int k = -8; k <= 8; ++k) {
     const double at = (0.5 + k - tone.phase / two_pi) * period;
     if (at < signal.x[0] || at > signal.x.back()) continue;
-    if (!std::isfinite(best) || std::fabs(at) < std::fabs(best)) best = at;
+    if (!spinel::isfinite(best) || spinel::fabs(at) < spinel::fabs(best)) best = at;
   }
-  if (!std::isfinite(best)) best = signal.y[0] < signal.y.back() ? signal.x[0] : signal.x.back();
+  if (!spinel::isfinite(best)) best = signal.y[0] < signal.y.back() ? signal.x[0] : signal.x.back();
   facts.periods = facts.points_per_period = facts.envelope = missing;
   facts.center = (best - signal.x[0]) / facts.span;
   decision.model = "A cos(2 pi f x + p) + B, minimum";
-  const double error = tone.fit.linear_stderr[1] * data.y_scale / (two_pi * tone.f * std::max(tone.amplitude, 1e-300));
+  const double error = tone.fit.linear_stderr[1] * data.y_scale / (two_pi * tone.f * spinel::max(tone.amplitude, 1e-300));
   facts.relative_stderr = error / facts.span;
   decision.constraints.push_back("optimum: the minimum nearest to zero inside the sweep");
   decision.add("beta", best, error, "1");
@@ -171,13 +173,13 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
   const auto data = normalize(signal.x, signal.y, signal.weight, 0.0, facts.span, !population, workspace);
   if (workspace.overflowed()) return;
   const Fit line = fit_curve(Polynomial<1>{}, data.data(), {}, {}, nullptr, workspace);
-  const auto frequencies = detail::linear_grid(0.05, std::min(0.25 * facts.n_distinct, 12.0), 60, workspace);
+  const auto frequencies = detail::linear_grid(0.05, spinel::min(0.25 * facts.n_distinct, 12.0), 60, workspace);
   const double dampings[3] = {0.0, 0.7, 3.0};
   const Bounds bounds[3] = {{0.02, 0.5 * facts.n_distinct}, {0.0, 30.0}, {0, 0}};
   const Fit wave = fit_curve(DampedCosine{}, data.data(), frequencies, dampings, bounds, workspace);
-  facts.dbic = constant_bic(data.data()) - std::min(line.bic(), wave.bic());
+  facts.dbic = constant_bic(data.data()) - spinel::min(line.bic(), wave.bic());
   facts.dbic_other = line.bic() - wave.bic();
-  const double amplitude = std::hypot(wave.linear[0], wave.linear[1]);
+  const double amplitude = spinel::hypot(wave.linear[0], wave.linear[1]);
   double error, error_stderr;
   const bool oscillates = facts.dbic_other > 10 && amplitude > 0.02;
   if (oscillates) {
@@ -191,7 +193,7 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
     error_stderr = 2 * line.linear_stderr[1] / facts.span;
     decision.model = "linear in n: slope e/2";
   }
-  facts.error = population ? std::fabs(error) : (oscillates ? std::fabs(error) : missing);
+  facts.error = population ? spinel::fabs(error) : (oscillates ? spinel::fabs(error) : missing);
   facts.contrast = population ? facts.peak_to_peak : missing;
   facts.periods = oscillates ? wave.theta[0] : 0.0;
   decision.constraints.push_back(population ? "signal read as population" : "signal not calibrated: linear error in signal units");
@@ -215,7 +217,7 @@ inline void analyze_allxy(const Request& request, Decision& decision, Workspace&
   double zero = 0, one = 0;
   for (std::size_t k = 0; k < each; ++k) zero += signal.y[k] / static_cast<double>(each);
   for (std::size_t k = 17 * each; k < 19 * each; ++k) one += signal.y[k] / static_cast<double>(2 * each);
-  if (!(std::fabs(one - zero) > 0)) {
+  if (!(spinel::fabs(one - zero) > 0)) {
     facts.constant = true;
     return;
   }
@@ -224,16 +226,16 @@ inline void analyze_allxy(const Request& request, Decision& decision, Workspace&
   for (std::size_t k = 0; k < n; ++k) {
     const auto pair = static_cast<double>(k / each);
     const double ideal = pair < half[0] ? 0.0 : pair < half[1] ? 0.5 : 1.0;
-    const double off = std::fabs((signal.y[k] - zero) / (one - zero) - ideal);
+    const double off = spinel::fabs((signal.y[k] - zero) / (one - zero) - ideal);
     deviation += off / static_cast<double>(n);
-    worst = std::max(worst, off);
+    worst = spinel::max(worst, off);
   }
   facts.error = deviation;
-  facts.contrast = std::fabs(one - zero);
+  facts.contrast = spinel::fabs(one - zero);
   facts.snr = facts.noise > 0 ? facts.contrast / facts.noise : 1e9;
   decision.model = "staircase 0, 1/2, 1";
   decision.constraints.push_back("zero: the first pair; one: pairs 18 and 19");
-  decision.add("deviation", deviation, facts.contrast > 0 ? facts.noise / facts.contrast / std::sqrt(facts.n) : missing, "1");
+  decision.add("deviation", deviation, facts.contrast > 0 ? facts.noise / facts.contrast / spinel::sqrt(facts.n) : missing, "1");
   decision.add("largest_deviation", worst, missing, "1");
 }
 
@@ -256,20 +258,20 @@ inline void analyze_conditional_oscillation(const Request& request, Decision& de
     const auto data = normalize(signal.x, signal.y, {}, 0.0, two_pi, true, workspace);
     if (workspace.overflowed()) return;
     const Fit fit = fit_curve(KnownCosine{1.0}, data.data(), {}, {}, nullptr, workspace);
-    phase[k] = std::atan2(fit.linear[1], fit.linear[0]);
-    amplitude[k] = std::hypot(fit.linear[0], fit.linear[1]);
-    phase_error[k] = fit.linear_stderr[0] / std::max(amplitude[k], 1e-300);
+    phase[k] = spinel::atan2(fit.linear[1], fit.linear[0]);
+    amplitude[k] = spinel::hypot(fit.linear[0], fit.linear[1]);
+    phase_error[k] = fit.linear_stderr[0] / spinel::max(amplitude[k], 1e-300);
     amplitude[k] *= data.y_scale;
     const double gain = constant_bic(data.data()) - fit.bic();
-    facts.dbic = k == 0 ? gain : std::min(facts.dbic, gain);
+    facts.dbic = k == 0 ? gain : spinel::min(facts.dbic, gain);
   }
-  double turn = std::fmod(phase[1] - phase[0], two_pi);
+  double turn = spinel::fmod(phase[1] - phase[0], two_pi);
   if (turn < 0) turn += two_pi;
   const double to_deg = 360.0 / two_pi;
-  facts.error = std::fabs(turn - std::numbers::pi);
+  facts.error = spinel::fabs(turn - spinel::pi);
   facts.snr = 1e3;
-  facts.contrast = std::min(amplitude[0], amplitude[1]);
-  facts.relative_stderr = std::hypot(phase_error[0], phase_error[1]);
+  facts.contrast = spinel::min(amplitude[0], amplitude[1]);
+  facts.relative_stderr = spinel::hypot(phase_error[0], phase_error[1]);
   decision.model = "two cosines of the phase, period 2 pi";
   decision.constraints.push_back("cz_phase: phase of the on curve minus phase of the off curve, in [0, 360)");
   decision.add("cz_phase_deg", turn * to_deg, to_deg * facts.relative_stderr, "deg");
@@ -277,7 +279,7 @@ inline void analyze_conditional_oscillation(const Request& request, Decision& de
     double mean[2]{}, square[2]{}, n = 0;
     const auto off = request.columns[static_cast<std::size_t>(hf_off)], on = request.columns[static_cast<std::size_t>(hf_on)];
     for (std::size_t row = 0; row < off.values.size(); ++row) {
-      if (!std::isfinite(off.values[row]) || !std::isfinite(on.values[row])) continue;
+      if (!spinel::isfinite(off.values[row]) || !spinel::isfinite(on.values[row])) continue;
       const double value[2] = {off.values[row] * unit_of(off.name).factor, on.values[row] * unit_of(on.name).factor};
       for (int k = 0; k < 2; ++k) {
         mean[k] += value[k];
@@ -287,10 +289,10 @@ inline void analyze_conditional_oscillation(const Request& request, Decision& de
     }
     double error = 0;
     for (int k = 0; k < 2; ++k) {
-      mean[k] /= std::max(1.0, n);
-      error += std::max(0.0, square[k] / std::max(1.0, n) - mean[k] * mean[k]) / std::max(1.0, n - 1);
+      mean[k] /= spinel::max(1.0, n);
+      error += spinel::max(0.0, square[k] / spinel::max(1.0, n) - mean[k] * mean[k]) / spinel::max(1.0, n - 1);
     }
-    decision.add("leakage", mean[1] - mean[0], std::sqrt(error), "V");
+    decision.add("leakage", mean[1] - mean[0], spinel::sqrt(error), "V");
     decision.constraints.push_back("leakage: mean of the on curve minus mean of the off curve of the other qubit, in its signal's unit");
   }
 }
@@ -312,23 +314,23 @@ inline void analyze_time_of_flight(const Request& request, Decision& decision, W
   }
   for (std::size_t k = 0; k < n; ++k) {
     level[k] = magnitude >= 0 ? request.columns[static_cast<std::size_t>(magnitude)].values[k]
-               : i_column >= 0 && q_column >= 0 ? std::hypot(request.columns[static_cast<std::size_t>(i_column)].values[k], request.columns[static_cast<std::size_t>(q_column)].values[k])
-                                                : std::fabs(request.columns[1].values[k]);
-    if (!std::isfinite(level[k])) level[k] = 0.0;
+               : i_column >= 0 && q_column >= 0 ? spinel::hypot(request.columns[static_cast<std::size_t>(i_column)].values[k], request.columns[static_cast<std::size_t>(q_column)].values[k])
+                                                : spinel::fabs(request.columns[1].values[k]);
+    if (!spinel::isfinite(level[k])) level[k] = 0.0;
   }
   facts.n = static_cast<double>(n);
   // Without a usable axis (all values equal) the sample number is the time.
   const bool numbered = !(axis.values[n - 1] > axis.values[0]);
   const double factor = numbered ? 1.0 : unit_of(axis.name).factor;
-  const std::size_t head = std::max<std::size_t>(10, n / 20);
+  const std::size_t head = spinel::max<std::size_t>(10, n / 20);
   double mean = 0, square = 0, top = 0;
   for (std::size_t k = 0; k < head; ++k) {
     mean += level[k] / static_cast<double>(head);
     square += level[k] * level[k] / static_cast<double>(head);
   }
-  const double sigma = std::sqrt(std::max(0.0, square - mean * mean));
-  for (std::size_t k = 0; k < n; ++k) top = std::max(top, level[k]);
-  const double threshold = mean + std::max(6 * sigma, 0.1 * (top - mean));
+  const double sigma = spinel::sqrt(spinel::max(0.0, square - mean * mean));
+  for (std::size_t k = 0; k < n; ++k) top = spinel::max(top, level[k]);
+  const double threshold = mean + spinel::max(6 * sigma, 0.1 * (top - mean));
   facts.snr = sigma > 0 ? (top - mean) / sigma : (top > mean ? 1e9 : 0.0);
   std::size_t onset = n;
   for (std::size_t k = head; k + 3 < n; ++k) {

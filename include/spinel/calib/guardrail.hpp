@@ -3,13 +3,14 @@
 // approval; the first failure decides, and a check that lacks its input fails. Time is passed in; nothing here reads a clock.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <span>
+
 #include <spinel/calib/decision.hpp>
 #include <spinel/calib/trace.hpp>
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/fixed_vector.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -64,8 +65,8 @@ struct GuardReport {
 };
 
 /// Checks one update. `limit` null: the parameter has no limits and is rejected. `scratch` holds at least as many doubles as `history`.
-inline GuardReport allow(const Action& action, double old_value, const Decision& decision, const Limit* limit, std::span<const HistoryEntry> history,
-                         const GuardContext& context, std::span<double> scratch) noexcept {
+inline GuardReport allow(const Action& action, double old_value, const Decision& decision, const Limit* limit, Span<const HistoryEntry> history,
+                         const GuardContext& context, Span<double> scratch) noexcept {
   GuardReport report;
   report.decision = GuardDecision::allowed;
   const auto check = [&](const char* name, double bound, double value, bool pass, GuardDecision otherwise) {
@@ -77,47 +78,47 @@ inline GuardReport allow(const Action& action, double old_value, const Decision&
   const double next = action.new_value;
   if (!check("kill_switch", 0, context.kill_switch ? 1 : 0, !context.kill_switch, rejected)) return report;
   if (!check("schema", 1, limit != nullptr && action.type == ActionType::update ? 1 : 0, limit != nullptr && action.type == ActionType::update && history.size() <= scratch.size(), rejected)) return report;
-  if (!check("finite", 1, std::isfinite(next) && std::isfinite(old_value) ? 1 : 0, std::isfinite(next) && std::isfinite(old_value), rejected)) return report;
+  if (!check("finite", 1, spinel::isfinite(next) && spinel::isfinite(old_value) ? 1 : 0, spinel::isfinite(next) && spinel::isfinite(old_value), rejected)) return report;
   if (!check("verdict", 1, decision.code == Code::SUCCESS ? 1 : 0, decision.code == Code::SUCCESS && decision.reliability == Reliability::reliable, rejected)) return report;
   if (!check("confidence", context.min_confidence, decision.confidence, decision.confidence >= context.min_confidence, held)) return report;
-  if (!check("clock", context.last_decision_s, context.now_s, std::isfinite(context.now_s) && !(context.now_s < context.last_decision_s), rejected)) return report;
+  if (!check("clock", context.last_decision_s, context.now_s, spinel::isfinite(context.now_s) && !(context.now_s < context.last_decision_s), rejected)) return report;
   const double age = context.now_s - context.data_time_s;
   if (!check("data_age_s", context.max_age_s, age, age >= -1.0 && age <= context.max_age_s, held)) return report;
   if (!check("two_person_bounds", 2, context.bounds_approvals, !context.bounds_changed || context.bounds_approvals >= 2, rejected)) return report;
   if (!check("bound_low", limit->low, next, next >= limit->low, rejected)) return report;
   if (!check("bound_high", limit->high, next, next <= limit->high, rejected)) return report;
   double step_limit = missing;
-  if (std::isfinite(limit->max_step)) step_limit = limit->max_step;
-  const double relative = limit->max_step_relative * std::fabs(old_value);
-  if (std::isfinite(relative)) step_limit = std::isfinite(step_limit) ? std::min(step_limit, relative) : relative;
-  const double step = std::fabs(next - old_value);
+  if (spinel::isfinite(limit->max_step)) step_limit = limit->max_step;
+  const double relative = limit->max_step_relative * spinel::fabs(old_value);
+  if (spinel::isfinite(relative)) step_limit = spinel::isfinite(step_limit) ? spinel::min(step_limit, relative) : relative;
+  const double step = spinel::fabs(next - old_value);
   if (!check("step", step_limit, step, step <= step_limit, rejected)) return report;
 
   double within_hour = 0, moved = 0, last = missing;
   std::size_t n = 0;
   bool ordered = true;
-  double previous_time = -std::numeric_limits<double>::infinity();
+  double previous_time = -spinel::infinity;
   for (const auto& entry : history) {
     if (entry.param != limit->param) continue;
-    if (!std::isfinite(entry.value) || !(entry.time_s >= previous_time) || entry.time_s > context.now_s) ordered = false;
+    if (!spinel::isfinite(entry.value) || !(entry.time_s >= previous_time) || entry.time_s > context.now_s) ordered = false;
     previous_time = entry.time_s;
     if (context.now_s - entry.time_s < 3600) within_hour += 1;
-    if (context.now_s - entry.time_s < 86400 && std::isfinite(last)) moved += std::fabs(entry.value - last);
+    if (context.now_s - entry.time_s < 86400 && spinel::isfinite(last)) moved += spinel::fabs(entry.value - last);
     last = entry.value;
     scratch[n++] = entry.value;
   }
   if (!check("history", 1, ordered ? 1 : 0, ordered, rejected)) return report;
   if (!check("rate_hour", limit->per_hour, within_hour, within_hour < limit->per_hour, held)) return report;
-  const double day_limit = std::isfinite(limit->cumulative_day) ? limit->cumulative_day : 10 * step_limit;
+  const double day_limit = spinel::isfinite(limit->cumulative_day) ? limit->cumulative_day : 10 * step_limit;
   if (!check("rate_day", day_limit, moved + step, moved + step <= day_limit, held)) return report;
   if (!check("rollbacks", 3, context.rollbacks_last_hour, context.rollbacks_last_hour < 3, held)) return report;
   if (n >= static_cast<std::size_t>(context.cold_start)) {
-    const auto recent = scratch.subspan(n > 64 ? n - 64 : 0, std::min<std::size_t>(n, 64));
+    const auto recent = scratch.subspan(n > 64 ? n - 64 : 0, spinel::min<std::size_t>(n, 64));
     const double center = median(recent);
-    for (double& value : recent) value = std::fabs(value - center);
-    const double error = std::isfinite(action.stderr_value) ? action.stderr_value : 0.0;
-    const double scale = std::max({1.4826 * median(recent), 2 * error, limit->resolution});
-    const double z = scale > 0 ? std::fabs(next - center) / scale : (next == center ? 0.0 : std::numeric_limits<double>::infinity());
+    for (double& value : recent) value = spinel::fabs(value - center);
+    const double error = spinel::isfinite(action.stderr_value) ? action.stderr_value : 0.0;
+    const double scale = spinel::max(spinel::max(1.4826 * median(recent), 2 * error), limit->resolution);
+    const double z = scale > 0 ? spinel::fabs(next - center) / scale : (next == center ? 0.0 : spinel::infinity);
     if (!check("anomaly_z", context.anomaly_z, z, z <= context.anomaly_z, held)) return report;
   } else if (!check("cold_start_approval", context.cold_start, static_cast<double>(n), context.approved, held)) {
     return report;

@@ -3,8 +3,12 @@
 // line 40 to 250 MHz away is read as the two-photon transition f02/2, so that the stronger line does not pass for f01.
 #pragma once
 
+#include <initializer_list>
+
 #include <spinel/calib/decay.hpp>
 #include <spinel/calib/facts.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 
@@ -20,7 +24,7 @@ Line fit_line(const C& curve, const Normalized& data, double step, Workspace& wo
   ScratchScope scope{workspace};
   Line line;
   const std::size_t n = data.x.size();
-  const std::size_t places = std::min<std::size_t>(n, 160);
+  const std::size_t places = spinel::min<std::size_t>(n, 160);
   auto centers = workspace.take(places);
   for (std::size_t k = 0; k < centers.size(); ++k) centers[k] = data.x[k * (n - 1) / (places - 1)];
   const auto widths = log_grid(0.7 * step, 0.4, 6, workspace);
@@ -43,7 +47,7 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
   if (workspace.overflowed() || n < 12) return false;
   const double span = decision.facts.span, middle = 0.5 * (signal.x[0] + signal.x[n - 1]);
   double scale = 0;
-  for (std::size_t k = 0; k < n; ++k) scale += std::hypot(signal.re[k], signal.im[k]) / static_cast<double>(n);
+  for (std::size_t k = 0; k < n; ++k) scale += spinel::hypot(signal.re[k], signal.im[k]) / static_cast<double>(n);
   if (!(scale > 0)) return false;
   // Delay: mean phase advance between neighbors, unaffected by where the phase wraps. The line itself adds no net advance.
   double advance = 0;
@@ -53,16 +57,16 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
     y[n + k] = signal.im[k] / scale;
     if (k > 0) {
       const double re = y[k] * y[k - 1] + y[n + k] * y[n + k - 1], im = y[n + k] * y[k - 1] - y[k] * y[n + k - 1];
-      advance += std::atan2(im, re);
+      advance += spinel::atan2(im, re);
     }
   }
   const double step = 1.0 / static_cast<double>(n - 1);
   Fitter<NotchResonator> fitter{NotchResonator{}, {x, y, {}}, workspace};
   if (!fitter.ready()) return false;
   const Bounds bounds[3] = {{-0.5, 0.5}, {0.3 * step, 1.0}, {-0.5 / step, 0.5 / step}};
-  const double at = (guess.f - middle) / span, reach = std::max(2 * step, 1.5 * guess.width / span);
-  const auto centers = linear_grid(std::max(-0.5, at - reach), std::min(0.5, at + reach), 15, workspace);
-  const double wide = std::min(0.3, std::max(step, guess.width / span));
+  const double at = (guess.f - middle) / span, reach = spinel::max(2 * step, 1.5 * guess.width / span);
+  const auto centers = linear_grid(spinel::max(-0.5, at - reach), spinel::min(0.5, at + reach), 15, workspace);
+  const double wide = spinel::min(0.3, spinel::max(step, guess.width / span));
   const double widths[4] = {0.5 * wide, wide, 1.5 * wide, 2.2 * wide};
   Fit best;
   for (const double winding : {0.0, 1.0, -1.0}) {
@@ -72,7 +76,7 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
     const Fit fit = fitter.refine(start, bounds);
     if (fit.rss < best.rss) best = fit;
   }
-  if (!std::isfinite(best.rss)) return false;
+  if (!spinel::isfinite(best.rss)) return false;
   // Rival: the same background without the line.
   double background_rss = 0;
   {
@@ -80,21 +84,21 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
     background_rss = fitter.project(theta, linear);
   }
   const double m = 2.0 * static_cast<double>(n);
-  const double gain = m * std::log(background_rss / best.rss) - 4 * std::log(m);
-  const double sigma = std::sqrt(best.rss / (m - 7));
-  const double depth = std::hypot(best.linear[2], best.linear[3]);
+  const double gain = m * spinel::log(background_rss / best.rss) - 4 * spinel::log(m);
+  const double sigma = spinel::sqrt(best.rss / (m - 7));
+  const double depth = spinel::hypot(best.linear[2], best.linear[3]);
   if (gain < 20 || depth < 4 * sigma || best.theta[1] > 0.5 || best.theta_stderr[0] > 0.5 * best.theta[1]) return false;
   const double f = best.theta[0] * span + middle, half = best.theta[1] * span;
   const double f_error = best.theta_stderr[0] * span, half_error = best.theta_stderr[1] * span;
-  const double base = std::hypot(best.linear[0], best.linear[1]);
+  const double base = spinel::hypot(best.linear[0], best.linear[1]);
   const double loaded = f / (2 * half), loaded_error = loaded * half_error / half;
   decision.model = "notch resonator, complex: a (1 - (Q/Qe) / (1 + 2 i Q (f - f0)/f0)) exp(-2 pi i f t)";
   decision.constraints.push_back("frequency, Q and delay from the complex signal; flat background");
   decision.add("frequency_Hz", f, f_error, "Hz");
   decision.add("Q_loaded", loaded, loaded_error, "1");
   const double external = loaded * base / depth;
-  const double depth_error = std::max(best.linear_stderr[2], best.linear_stderr[3]);
-  decision.add("Q_external_mag", external, external * std::hypot(loaded_error / loaded, depth_error / depth), "1");
+  const double depth_error = spinel::max(best.linear_stderr[2], best.linear_stderr[3]);
+  decision.add("Q_external_mag", external, external * spinel::hypot(loaded_error / loaded, depth_error / depth), "1");
   // 1/Qi = 1/Ql - Re(1/Qe): the real part keeps the asymmetry out of the internal losses.
   const double ratio = -(best.linear[2] * best.linear[0] + best.linear[3] * best.linear[1]) / (base * base);
   if (ratio < 1) decision.add("Q_internal", loaded / (1 - ratio), loaded_error / (1 - ratio), "1");
@@ -102,8 +106,8 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
   decision.add("kappa_Hz", half, half_error, "Hz");
   decision.add("contrast", depth / base, depth_error / base, "1");
   auto& facts = decision.facts;
-  facts.dbic = std::max(facts.dbic, gain);
-  facts.snr = std::max(facts.snr, depth / sigma);
+  facts.dbic = spinel::max(facts.dbic, gain);
+  facts.snr = spinel::max(facts.snr, depth / sigma);
   facts.center = (f - signal.x[0]) / span;
   facts.relative_stderr = f_error / half;
   facts.width_over_step = half / facts.step;
@@ -144,12 +148,12 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
       decision.constraints.push_back("signal: principal axis of I and Q");
     }
   }
-  if (!std::isfinite(line.fit.rss)) return;
+  if (!spinel::isfinite(line.fit.rss)) return;
   decision.model = "Lorentzian + slope + offset";
   facts.dbic = line.dbic;
-  const double sigma = std::sqrt(line.fit.rss / std::max(1.0, facts.n - 5)) * (data.weight.empty() ? data.y_scale : 0.0);
-  facts.snr = sigma > 0 ? std::fabs(line.height) / sigma : (facts.noise > 0 ? std::fabs(line.height) / facts.noise : 1e9);
-  facts.contrast = std::fabs(line.height);
+  const double sigma = spinel::sqrt(line.fit.rss / spinel::max(1.0, facts.n - 5)) * (data.weight.empty() ? data.y_scale : 0.0);
+  facts.snr = sigma > 0 ? spinel::fabs(line.height) / sigma : (facts.noise > 0 ? spinel::fabs(line.height) / facts.noise : 1e9);
+  facts.contrast = spinel::fabs(line.height);
   facts.center = (line.f - signal.x[0]) / facts.span;
   facts.relative_stderr = line.f_stderr / line.width;
   facts.correlation = line.fit.correlation;
@@ -165,7 +169,7 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
     {
       Fitter<Plain> fitter{Plain{}, data.data(), workspace};
       if (!fitter.ready()) return;
-      facts.residual_fraction = systematic_residual(fitter, line.fit, std::fabs(line.height) / data.y_scale);
+      facts.residual_fraction = systematic_residual(fitter, line.fit, spinel::fabs(line.height) / data.y_scale);
       double linear[6];
       fitter.project(line.fit.theta, linear);
       for (std::size_t k = 0; k < n; ++k) rest[k] = fitter.residual(k, linear);
@@ -176,18 +180,18 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
     const double ratio = other.height * data.y_scale / line.height;
     facts.second_ratio = ratio;
     facts.dbic_second = other.dbic;
-    const double other_sigma = std::sqrt(other.fit.rss / std::max(1.0, facts.n - 5)) * left.y_scale;
-    const bool apart = std::fabs(other.f - line.f) > 2.5 * (other.width + line.width) && other.width < 5 * line.width && other.width > 0.5 * facts.step;
-    if (!apart || std::fabs(other.height) < 5 * other_sigma || ratio < 0.2) facts.dbic_second = 0.0;
+    const double other_sigma = spinel::sqrt(other.fit.rss / spinel::max(1.0, facts.n - 5)) * left.y_scale;
+    const bool apart = spinel::fabs(other.f - line.f) > 2.5 * (other.width + line.width) && other.width < 5 * line.width && other.width > 0.5 * facts.step;
+    if (!apart || spinel::fabs(other.height) < 5 * other_sigma || ratio < 0.2) facts.dbic_second = 0.0;
     if (facts.dbic_second > 10) {
       other_f = other.f;
       other_error = other.f_stderr;
       Fitter<Plain> fitter{Plain{}, left.data(), workspace};
       if (fitter.ready()) {
-        facts.residual_fraction = systematic_residual(fitter, other.fit, std::fabs(line.height) / left.y_scale);
-        facts.snr = std::max(facts.snr, std::fabs(line.height) / std::max(other_sigma, 1e-300));
+        facts.residual_fraction = systematic_residual(fitter, other.fit, spinel::fabs(line.height) / left.y_scale);
+        facts.snr = spinel::max(facts.snr, spinel::fabs(line.height) / spinel::max(other_sigma, 1e-300));
       }
-      const double gap = std::fabs(other.f - line.f);
+      const double gap = spinel::fabs(other.f - line.f);
       facts.f02_half = !resonator && gap > 40e6 && gap < 250e6;
     }
   }
@@ -201,9 +205,9 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
     f_error = other_error;
   }
   if (facts.f02_half) {
-    decision.add("f02_half_Hz", std::min(line.f, other_f), std::max(f_error, other_error), "Hz");
+    decision.add("f02_half_Hz", spinel::min(line.f, other_f), spinel::max(f_error, other_error), "Hz");
     decision.constraints.push_back("two lines: the lower is read as f02/2, the upper as f01 (negative anharmonicity)");
-  } else if (std::isfinite(other_f)) {
+  } else if (spinel::isfinite(other_f)) {
     decision.add("frequency2_Hz", other_f, other_error, "Hz");
   }
   decision.constraints.push_back("width_Hz and kappa_Hz: half width at half maximum");
@@ -212,7 +216,7 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
   decision.add("kappa_Hz", line.width, line.width_stderr, "Hz");
   decision.add("fwhm_Hz", 2 * line.width, 2 * line.width_stderr, "Hz");
   decision.add("resonance_freq_GHz", f * 1e-9, f_error * 1e-9, "GHz");
-  decision.add("num_resonances", std::isfinite(other_f) ? 2 : 1, 0, "1");
+  decision.add("num_resonances", spinel::isfinite(other_f) ? 2 : 1, 0, "1");
   if (resonator) {
     decision.add("Q_loaded", line.f / (2 * line.width), line.f / (2 * line.width) * line.width_stderr / line.width, "1");
     decision.add("contrast", facts.contrast, line.fit.linear_stderr[0] * data.y_scale, "1");
@@ -240,13 +244,13 @@ inline void analyze_dispersive_shift(const Request& request, Decision& decision,
     lines[state] = detail::fit_line(Lorentzian<true, true>{}, data, facts.step / facts.span, workspace);
   }
   decision.model = "two Lorentzians with dispersive part";
-  facts.dbic = std::min(lines[0].dbic, lines[1].dbic);
+  facts.dbic = spinel::min(lines[0].dbic, lines[1].dbic);
   facts.snr = 1e3;
   facts.center = (lines[0].f - decision.x_first) / facts.span;
-  facts.relative_stderr = std::max(lines[0].f_stderr, lines[1].f_stderr) / lines[0].width;
+  facts.relative_stderr = spinel::max(lines[0].f_stderr, lines[1].f_stderr) / lines[0].width;
   facts.width_over_step = lines[0].width / facts.step;
   facts.span_over_width = facts.span / lines[0].width;
-  const double error = std::hypot(lines[0].f_stderr, lines[1].f_stderr);
+  const double error = spinel::hypot(lines[0].f_stderr, lines[1].f_stderr);
   decision.add("frequency_state0_Hz", lines[0].f, lines[0].f_stderr, "Hz");
   decision.add("frequency_state1_Hz", lines[1].f, lines[1].f_stderr, "Hz");
   decision.add("chi_Hz", 0.5 * (lines[1].f - lines[0].f), 0.5 * error, "Hz");

@@ -3,7 +3,7 @@
 // scaling, so that columns of different size do not spoil the pivot test. Source: Golub and Van Loan, section 4.2.
 #pragma once
 
-#include <cmath>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 
@@ -21,7 +21,7 @@ struct Cholesky {
   void factor(const double (&matrix)[max_unknowns][max_unknowns], int n) noexcept {
     size = n;
     rank_deficient = false;
-    for (int i = 0; i < n; ++i) scale[i] = matrix[i][i] > 0 ? 1.0 / std::sqrt(matrix[i][i]) : 0.0;
+    for (int i = 0; i < n; ++i) scale[i] = matrix[i][i] > 0 ? 1.0 / spinel::sqrt(matrix[i][i]) : 0.0;
     for (int i = 0; i < n; ++i) {
       for (int j = 0; j <= i; ++j) {
         double sum = matrix[i][j] * scale[i] * scale[j];
@@ -31,7 +31,7 @@ struct Cholesky {
             rank_deficient = true;
             sum = 1e30;
           }
-          lower[i][i] = std::sqrt(sum);
+          lower[i][i] = spinel::sqrt(sum);
         } else {
           lower[i][j] = sum / lower[j][j];
         }

@@ -3,13 +3,18 @@
 // the ridge is then fitted by a cosine (resonator) or a parabola (qubit) with Huber weights. Source: Huber (1964).
 #pragma once
 
+#include <initializer_list>
+
 #include <spinel/calib/oscillation.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
 /// The ridge of a map: for each slice its bias, feature frequency, height over noise and width in steps.
 struct Ridge {
-  std::span<double> bias, frequency, snr, width;
+  Span<double> bias, frequency, snr, width;
   double noise = 0, step = 0, frequency_low = 0, frequency_high = 0;
   std::string_view bias_unit = "1";
   const char* error = nullptr;
@@ -44,10 +49,10 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
   const auto f_unit = unit_of(columns[f_axis].name), b_unit = unit_of(columns[b_axis].name);
   std::size_t n = 0;
   for (std::size_t row = 0; row < rows; ++row) {
-    const double value = iq ? std::hypot(columns[static_cast<std::size_t>(i_column)].values[row], columns[static_cast<std::size_t>(q_column)].values[row])
+    const double value = iq ? spinel::hypot(columns[static_cast<std::size_t>(i_column)].values[row], columns[static_cast<std::size_t>(q_column)].values[row])
                             : columns[magnitude >= 0 ? static_cast<std::size_t>(magnitude) : 2].values[row];
     const double at_f = columns[f_axis].values[row] * f_unit.factor, at_b = columns[b_axis].values[row] * b_unit.factor;
-    if (!std::isfinite(value) || !std::isfinite(at_f) || !std::isfinite(at_b)) continue;
+    if (!spinel::isfinite(value) || !spinel::isfinite(at_f) || !spinel::isfinite(at_b)) continue;
     f[n] = at_f;
     b[n] = at_b;
     y[n] = value;
@@ -59,14 +64,14 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
     ridge.error = "too few finite points for a map";
     return ridge;
   }
-  std::sort(order.begin(), order.end(), [&](double p, double q) {
+  spinel::sort(order.data(), order.data() + order.size(), [&](double p, double q) {
     const auto i = static_cast<std::size_t>(p), j = static_cast<std::size_t>(q);
     return b[i] < b[j] || (b[i] == b[j] && f[i] < f[j]);
   });
   for (auto* part : {&f, &b, &y}) permute(*part, order, scratch);
   ridge.bias_unit = b_unit.name;
-  ridge.frequency_low = *std::min_element(f.begin(), f.end());
-  ridge.frequency_high = *std::max_element(f.begin(), f.end());
+  ridge.frequency_low = *spinel::min_element(f.data(), f.data() + f.size());
+  ridge.frequency_high = *spinel::max_element(f.data(), f.data() + f.size());
   // Dip or peak is decided once for the whole map, by the side on which single slices reach farther from their median.
   double reach[2]{};
   std::size_t slices = 0;
@@ -82,12 +87,12 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
         auto copy = scratch.first(count);
         for (std::size_t k = 0; k < count; ++k) copy[k] = slice[k];
         const double middle = median(copy);
-        const double noise = std::max(noise_level(slice, workspace), 1e-300);
+        const double noise = spinel::max(noise_level(slice, workspace), 1e-300);
         if (pass == 0) {
           double up = 0, down = 0;
           for (const double value : slice) {
-            up = std::max(up, value - middle);
-            down = std::max(down, middle - value);
+            up = spinel::max(up, value - middle);
+            down = spinel::max(down, middle - value);
           }
           reach[0] += up / noise;
           reach[1] += down / noise;
@@ -109,7 +114,7 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
           for (std::size_t k = best; k-- > 0 && excess(k) > 0;) wide += 1;
           // A clear feature keeps its own extreme: smoothing moves the minimum of an asymmetric dip.
           if (height > 6 * noise)
-            for (std::size_t k = best > 1 ? best - 2 : 0; k < std::min(count, best + 3); ++k)
+            for (std::size_t k = best > 1 ? best - 2 : 0; k < spinel::min(count, best + 3); ++k)
               if (sign * slice[k] > sign * slice[best]) best = k;
           ridge.bias[slices] = b[begin];
           ridge.frequency[slices] = f[begin + best];
@@ -123,8 +128,8 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
       begin = end;
     }
   }
-  ridge.noise /= std::max<double>(1, static_cast<double>(slices));
-  ridge.step /= std::max<double>(1, static_cast<double>(slices));
+  ridge.noise /= spinel::max<double>(1, static_cast<double>(slices));
+  ridge.step /= spinel::max<double>(1, static_cast<double>(slices));
   for (auto* part : {&ridge.bias, &ridge.frequency, &ridge.snr, &ridge.width}) *part = part->first(slices);
   if (slices < 5) ridge.error = "a map needs at least five slices of six points";
   return ridge;
@@ -133,21 +138,21 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
 /// Reweighting around `fit_once`, which fits with the current weights and leaves residuals in `rest`: four rounds of Huber weights find
 /// the ridge, then slices beyond four scales (never closer than `floor`) count as having found something else.
 template <class FitOnce>
-void huber(std::span<double> weight, std::span<double> rest, std::span<const double> base, double floor, Workspace& workspace, FitOnce&& fit_once) noexcept {
+void huber(Span<double> weight, Span<double> rest, Span<const double> base, double floor, Workspace& workspace, FitOnce&& fit_once) noexcept {
   for (std::size_t k = 0; k < weight.size(); ++k) weight[k] = base[k];
   for (int pass = 0; pass < 8; ++pass) {
     fit_once();
     ScratchScope scope{workspace};
     auto size = workspace.take(rest.size());
     if (size.empty()) return;
-    for (std::size_t k = 0; k < rest.size(); ++k) size[k] = std::fabs(rest[k]);
-    const double scale = std::max(1.4826 * median(size), 1e-9);
+    for (std::size_t k = 0; k < rest.size(); ++k) size[k] = spinel::fabs(rest[k]);
+    const double scale = spinel::max(1.4826 * median(size), 1e-9);
     for (std::size_t k = 0; k < weight.size(); ++k) {
-      const double u = std::fabs(rest[k]) / (1.5 * scale);
+      const double u = spinel::fabs(rest[k]) / (1.5 * scale);
       if (pass < 4)
-        weight[k] = base[k] * (u <= 1 ? 1.0 : std::sqrt(1.0 / u));
+        weight[k] = base[k] * (u <= 1 ? 1.0 : spinel::sqrt(1.0 / u));
       else
-        weight[k] = std::fabs(rest[k]) < std::max(4 * scale, floor) ? base[k] : 1e-4 * base[k];
+        weight[k] = spinel::fabs(rest[k]) < spinel::max(4 * scale, floor) ? base[k] : 1e-4 * base[k];
     }
   }
   fit_once();
@@ -193,23 +198,23 @@ inline void analyze_flux_map(const Request& request, Decision& decision, Workspa
   Fit fit;
   decision.constraints.push_back("ridge: strongest feature of each slice, Huber weights");
   if (resonator) {
-    const auto frequencies = detail::linear_grid(0.15, std::min(8.0, 0.3 * static_cast<double>(n)), 60, workspace);
+    const auto frequencies = detail::linear_grid(0.15, spinel::min(8.0, 0.3 * static_cast<double>(n)), 60, workspace);
     const Bounds bounds[3] = {{0.05, 0.5 * static_cast<double>(n)}, {0, 0}, {0, 0}};
     detail::huber(data.weight, rest, base, 3 * ridge.step / data.y_scale, workspace, [&] {
       fit = fit_curve(Cosine{}, data.data(), frequencies, {}, bounds, workspace);
       for (std::size_t k = 0; k < n; ++k) {
         const double turn = two_pi * fit.theta[0] * data.x[k];
-        rest[k] = data.y[k] - fit.linear[0] * std::cos(turn) - fit.linear[1] * std::sin(turn) - fit.linear[2];
+        rest[k] = data.y[k] - fit.linear[0] * spinel::cos(turn) - fit.linear[1] * spinel::sin(turn) - fit.linear[2];
       }
     });
-    const double amplitude = std::hypot(fit.linear[0], fit.linear[1]) * data.y_scale;
+    const double amplitude = spinel::hypot(fit.linear[0], fit.linear[1]) * data.y_scale;
     const double frequency = fit.theta[0] / facts.span, frequency_error = fit.theta_stderr[0] / facts.span;
-    const double phase = std::atan2(fit.linear[1], fit.linear[0]) / two_pi;
+    const double phase = spinel::atan2(fit.linear[1], fit.linear[0]) / two_pi;
     double spot = middle + phase / frequency;
-    spot -= std::round(spot * frequency) / frequency;
-    const double spot_error = fit.linear_stderr[1] / std::max(std::hypot(fit.linear[0], fit.linear[1]), 1e-12) / two_pi / frequency;
+    spot -= spinel::round(spot * frequency) / frequency;
+    const double spot_error = fit.linear_stderr[1] / spinel::max(spinel::hypot(fit.linear[0], fit.linear[1]), 1e-12) / two_pi / frequency;
     facts.dbic = constant_bic(data.data()) - fit.bic();
-    facts.tunability = amplitude / std::max(ridge.step, 1e-300);
+    facts.tunability = amplitude / spinel::max(ridge.step, 1e-300);
     facts.periods = fit.theta[0];
     facts.center = (spot - ridge.bias[0]) / facts.span;
     facts.relative_stderr = frequency_error / frequency;
@@ -232,13 +237,13 @@ inline void analyze_flux_map(const Request& request, Decision& decision, Workspa
     double low = 1e300, high = -1e300;
     for (std::size_t k = 0; k < n; ++k) {
       const double model = fit.linear[0] + data.x[k] * (fit.linear[1] + data.x[k] * fit.linear[2]);
-      low = std::min(low, model);
-      high = std::max(high, model);
+      low = spinel::min(low, model);
+      high = spinel::max(high, model);
     }
-    facts.tunability = (high - low) * data.y_scale / std::max(ridge.step, 1e-300);
-    const double at = std::fabs(fit.linear[2]) > 1e-12 ? -0.5 * fit.linear[1] / fit.linear[2] : 0.0;
+    facts.tunability = (high - low) * data.y_scale / spinel::max(ridge.step, 1e-300);
+    const double at = spinel::fabs(fit.linear[2]) > 1e-12 ? -0.5 * fit.linear[1] / fit.linear[2] : 0.0;
     const double spot = middle + at * facts.span;
-    const double spot_error = facts.span * std::hypot(fit.linear_stderr[1], 2 * at * fit.linear_stderr[2]) / std::max(2 * std::fabs(fit.linear[2]), 1e-12);
+    const double spot_error = facts.span * spinel::hypot(fit.linear_stderr[1], 2 * at * fit.linear_stderr[2]) / spinel::max(2 * spinel::fabs(fit.linear[2]), 1e-12);
     const double top = (fit.linear[0] + at * (fit.linear[1] + at * fit.linear[2])) * data.y_scale + data.y_shift;
     facts.center = at + 0.5;
     facts.relative_stderr = spot_error / facts.span;
@@ -250,7 +255,7 @@ inline void analyze_flux_map(const Request& request, Decision& decision, Workspa
   }
   double spread = 0;
   for (std::size_t k = 0; k < n; ++k) spread += data.weight[k] * rest[k] * rest[k];
-  facts.residual_fraction = std::sqrt(spread / static_cast<double>(n)) * data.y_scale / std::max(facts.tunability * ridge.step, 1e-300);
+  facts.residual_fraction = spinel::sqrt(spread / static_cast<double>(n)) * data.y_scale / spinel::max(facts.tunability * ridge.step, 1e-300);
 }
 
 /// Qubit line over drive power: how the width grows, and whether a sharp line exists at all.
@@ -269,7 +274,7 @@ inline void analyze_power_map(const Request& request, Decision& decision, Worksp
   decision.x_last = ridge.bias[n - 1];
   double seen = 0, narrow = 1e300, at = missing, best_snr = 0;
   for (std::size_t k = 0; k < n; ++k) {
-    best_snr = std::max(best_snr, ridge.snr[k]);
+    best_snr = spinel::max(best_snr, ridge.snr[k]);
     if (ridge.snr[k] < 5) continue;
     seen += 1;
     if (ridge.width[k] < narrow) {
@@ -280,8 +285,8 @@ inline void analyze_power_map(const Request& request, Decision& decision, Worksp
   facts.resolved_fraction = seen / static_cast<double>(n);
   facts.snr = best_snr;
   facts.dbic = seen >= 2 ? 100.0 : 0.0;
-  const double steps = (ridge.frequency_high - ridge.frequency_low) / std::max(ridge.step, 1e-300);
-  facts.span_over_width = steps / std::max(narrow, 1.0);
+  const double steps = (ridge.frequency_high - ridge.frequency_low) / spinel::max(ridge.step, 1e-300);
+  facts.span_over_width = steps / spinel::max(narrow, 1.0);
   facts.constant = seen < 2;
   decision.model = "strongest line of each power";
   if (seen >= 2) {

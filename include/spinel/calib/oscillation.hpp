@@ -4,8 +4,13 @@
 // the Nyquist frequency of the sweep.
 #pragma once
 
+#include <initializer_list>
+
 #include <spinel/calib/decay.hpp>
 #include <spinel/calib/facts.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -18,8 +23,8 @@ struct Tone {
 
 namespace detail {
 /// Frequencies in units of one over the span: fine where less than two periods fit, then four a period.
-inline std::span<double> frequency_grid(double nyquist, Workspace& workspace) noexcept {
-  const double top = std::min(nyquist, 400.0);
+inline Span<double> frequency_grid(double nyquist, Workspace& workspace) noexcept {
+  const double top = spinel::min(nyquist, 400.0);
   std::size_t count = 0;
   const auto whole = workspace.take(static_cast<std::size_t>(4.0 * top) + 24);
   for (double f = 0.1; f < 2.0 && f < top && count < whole.size(); f += 0.125) whole[count++] = f;
@@ -50,10 +55,10 @@ inline Tone fit_tone(const Normalized& data, double nyquist, bool allow_damping,
   tone.f = tone.fit.theta[0] / scale;
   tone.f_stderr = tone.fit.theta_stderr[0] / scale;
   const double rate = tone.damped ? tone.fit.theta[1] : 0.0;
-  tone.t = rate > 0 ? scale / rate : std::numeric_limits<double>::infinity();
-  tone.t_stderr = rate > 0 ? tone.t * tone.fit.theta_stderr[1] / rate : std::numeric_limits<double>::infinity();
-  tone.phase = std::atan2(-tone.fit.linear[1], tone.fit.linear[0]) - two_pi * tone.fit.theta[0] * (data.x_shift / scale);
-  tone.amplitude = std::hypot(tone.fit.linear[0], tone.fit.linear[1]) * data.y_scale;
+  tone.t = rate > 0 ? scale / rate : spinel::infinity;
+  tone.t_stderr = rate > 0 ? tone.t * tone.fit.theta_stderr[1] / rate : spinel::infinity;
+  tone.phase = spinel::atan2(-tone.fit.linear[1], tone.fit.linear[0]) - two_pi * tone.fit.theta[0] * (data.x_shift / scale);
+  tone.amplitude = spinel::hypot(tone.fit.linear[0], tone.fit.linear[1]) * data.y_scale;
   tone.offset = tone.fit.linear[2] * data.y_scale + data.y_shift;
   tone.bic = tone.fit.bic();
   return tone;
@@ -68,7 +73,7 @@ inline void oscillation_facts(const Tone& tone, const Normalized& data, Decision
   facts.points_per_period = 1.0 / (tone.f * facts.step);
   facts.relative_stderr = tone.f_stderr / tone.f;
   facts.correlation = tone.fit.correlation;
-  facts.envelope = tone.damped ? std::exp(-facts.span / tone.t) : 1.0;
+  facts.envelope = tone.damped ? spinel::exp(-facts.span / tone.t) : 1.0;
   facts.contrast = 2 * tone.amplitude;
   const double visible = 2 * tone.amplitude / data.y_scale;
   if (tone.damped) {
@@ -80,17 +85,17 @@ inline void oscillation_facts(const Tone& tone, const Normalized& data, Decision
   }
   double rss = 0.0;
   for (std::size_t k = 0; k < data.y.size(); ++k) {
-    const double envelope = tone.damped ? std::exp(-tone.fit.theta[1] * std::fabs(data.x[k])) : 1.0;
+    const double envelope = tone.damped ? spinel::exp(-tone.fit.theta[1] * spinel::fabs(data.x[k])) : 1.0;
     const double turn = two_pi * tone.fit.theta[0] * data.x[k];
-    const double r = data.y[k] - envelope * (tone.fit.linear[0] * std::cos(turn) + tone.fit.linear[1] * std::sin(turn)) - tone.fit.linear[2];
+    const double r = data.y[k] - envelope * (tone.fit.linear[0] * spinel::cos(turn) + tone.fit.linear[1] * spinel::sin(turn)) - tone.fit.linear[2];
     rss += r * r;
   }
-  const double sigma = std::sqrt(rss / std::max(1.0, facts.n - 5));
-  facts.snr = sigma > 0 ? visible * std::sqrt(std::max(facts.envelope, 0.05)) / sigma : 1e9;
+  const double sigma = spinel::sqrt(rss / spinel::max(1.0, facts.n - 5));
+  facts.snr = sigma > 0 ? visible * spinel::sqrt(spinel::max(facts.envelope, 0.05)) / sigma : 1e9;
   if (!data.weight.empty()) {
     double chi2 = 0.0;
     chi2 = tone.fit.rss;
-    decision.redchi = chi2 / std::max(1.0, facts.n - tone.fit.unknowns);
+    decision.redchi = chi2 / spinel::max(1.0, facts.n - tone.fit.unknowns);
   }
 }
 
@@ -103,7 +108,7 @@ inline void second_tone(const Tone& tone, const Normalized& data, double nyquist
   if (!fitter.ready()) return;
   const double rate = tone.damped ? tone.fit.theta[1] : 0.0;
   const double f1[1] = {tone.fit.theta[0]};
-  double start[3], lowest = std::numeric_limits<double>::infinity();
+  double start[3], lowest = spinel::infinity;
   const Bounds bounds[3] = {{0.02, nyquist}, {0.02, nyquist}, {0.0, 3.0 * nyquist}};
   // The single tone may have settled between the two: both a kept and a displaced first tone are tried, and a slower decay.
   for (const double slower : {1.0, 0.4}) {
@@ -117,7 +122,7 @@ inline void second_tone(const Tone& tone, const Normalized& data, double nyquist
     for (int k = 0; k < 3; ++k) start[k] = candidate[k];
   }
   for (const double gap : {0.4, 0.8, 1.6}) {
-    start[0] = std::max(0.1, tone.fit.theta[0] - 0.5 * gap);
+    start[0] = spinel::max(0.1, tone.fit.theta[0] - 0.5 * gap);
     start[1] = tone.fit.theta[0] + 0.5 * gap;
     start[2] = 0.4 * rate;
     const Fit fit = fitter.refine(start, bounds, 40);
@@ -126,11 +131,11 @@ inline void second_tone(const Tone& tone, const Normalized& data, double nyquist
       pair = fit;
     }
   }
-  const double first = std::hypot(pair.linear[0], pair.linear[1]), second = std::hypot(pair.linear[2], pair.linear[3]);
+  const double first = spinel::hypot(pair.linear[0], pair.linear[1]), second = spinel::hypot(pair.linear[2], pair.linear[3]);
   facts.dbic_second = tone.bic - pair.bic();
-  facts.second_ratio = std::min(first, second) / std::max(first, second);
+  facts.second_ratio = spinel::min(first, second) / spinel::max(first, second);
   // Tones closer than half a period over the window are one tone with another envelope.
-  if (std::fabs(pair.theta[0] - pair.theta[1]) < 0.5 || std::min(pair.theta[0], pair.theta[1]) < 0.6) facts.dbic_second = 0.0;
+  if (spinel::fabs(pair.theta[0] - pair.theta[1]) < 0.5 || spinel::min(pair.theta[0], pair.theta[1]) < 0.6) facts.dbic_second = 0.0;
 }
 }  // namespace detail
 
@@ -143,14 +148,14 @@ inline void analyze_rabi(const Request& request, Decision& decision, Workspace& 
   if (workspace.overflowed()) return;
   const double nyquist = 0.5 * (facts.n_distinct - 1);
   const Tone tone = fit_tone(data, nyquist, signal.x[0] >= 0, false, workspace);
-  if (!std::isfinite(tone.fit.rss)) return;
+  if (!spinel::isfinite(tone.fit.rss)) return;
   detail::oscillation_facts(tone, data, decision, workspace);
   decision.model = tone.damped ? "A exp(-x/T) cos(2 pi f x + p) + B" : "A cos(2 pi f x + p) + B";
   decision.constraints.push_back("phase and offset free");
   decision.constraints.push_back("pi_amplitude: the extremum nearest to half a period; half_period: 1/(2 f)");
   const double half = 0.5 / tone.f, half_error = half * tone.f_stderr / tone.f;
-  const double turns = tone.phase / std::numbers::pi;
-  const double extremum = (std::round(1.0 + turns) - turns) * half;
+  const double turns = tone.phase / spinel::pi;
+  const double extremum = (spinel::round(1.0 + turns) - turns) * half;
   const char* unit = signal.x_unit == "V" ? "V" : signal.x_unit == "s" ? "s" : "1";
   const char* name = signal.x_unit == "s" ? "pi_length_s" : "pi_amplitude";
   decision.add(name, extremum, half_error, unit);
@@ -170,17 +175,17 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   if (workspace.overflowed()) return;
   const double nyquist = 0.5 * (facts.n_distinct - 1);
   Tone tone = fit_tone(data, nyquist, true, true, workspace);
-  if (!std::isfinite(tone.fit.rss)) return;
+  if (!spinel::isfinite(tone.fit.rss)) return;
   detail::oscillation_facts(tone, data, decision, workspace);
   decision.model = "A exp(-t/T) cos(2 pi f t + p) + B";
   Fit pair;
   detail::second_tone(tone, data, nyquist, facts, pair, workspace);
   if (facts.dbic_second > 20) {
     // Two tones are a signal even where one tone alone explains little: noise is what both leave.
-    const double sigma = std::sqrt(pair.rss / std::max(1.0, facts.n - 8));
-    const double first = std::max(std::hypot(pair.linear[0], pair.linear[1]), std::hypot(pair.linear[2], pair.linear[3]));
+    const double sigma = spinel::sqrt(pair.rss / spinel::max(1.0, facts.n - 8));
+    const double first = spinel::max(spinel::hypot(pair.linear[0], pair.linear[1]), spinel::hypot(pair.linear[2], pair.linear[3]));
     facts.dbic += facts.dbic_second;
-    if (sigma > 0 && data.weight.empty()) facts.snr = std::max(facts.snr, 2 * first / sigma);
+    if (sigma > 0 && data.weight.empty()) facts.snr = spinel::max(facts.snr, 2 * first / sigma);
   }
   {
     const Bounds bounds[3] = {{1e-3, 4.0 * facts.n_distinct}, {0, 0}, {0, 0}};
@@ -209,26 +214,26 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   double f = tone.f;
   const double nyquist_Hz = 0.5 / facts.step, sample_Hz = 1.0 / facts.step;
   const double requested = meta.virtual_detuning_Hz;
-  if (std::isfinite(requested) && std::fabs(requested) > 0) {
-    facts.nyquist_ratio = std::fabs(requested) / nyquist_Hz;
+  if (spinel::isfinite(requested) && spinel::fabs(requested) > 0) {
+    facts.nyquist_ratio = spinel::fabs(requested) / nyquist_Hz;
     if (facts.nyquist_ratio > 0.8) {
       // Candidates k fs +- f; the one nearest to the virtual detuning is the most economical reading.
       double best = f;
       for (int k = 0; k <= 16; ++k)
         for (const double candidate : {k * sample_Hz + f, k * sample_Hz - f})
-          if (std::fabs(candidate - std::fabs(requested)) < std::fabs(best - std::fabs(requested))) best = candidate;
+          if (spinel::fabs(candidate - spinel::fabs(requested)) < spinel::fabs(best - spinel::fabs(requested))) best = candidate;
       if (best != f) decision.constraints.push_back("frequency unfolded against the virtual detuning: a hypothesis, not a measurement");
       f = best;
     }
-    const double delta = std::fabs(requested) - f;
+    const double delta = spinel::fabs(requested) - f;
     decision.add("delta_phys_Hz", delta, tone.f_stderr, "Hz");
-    facts.sign_known = std::fabs(delta) < 0.5 * std::fabs(requested) ? 1.0 : 0.0;
-    if (std::isfinite(meta.qubit_frequency_Hz))
+    facts.sign_known = spinel::fabs(delta) < 0.5 * spinel::fabs(requested) ? 1.0 : 0.0;
+    if (spinel::isfinite(meta.qubit_frequency_Hz))
       decision.add("qubit_frequency_Hz", meta.qubit_frequency_Hz + delta, tone.f_stderr, "Hz");
     decision.constraints.push_back("delta_phys = virtual detuning - fitted frequency; new qubit frequency = old + delta_phys");
   }
   decision.add("frequency_Hz", f, tone.f_stderr, "Hz");
-  if (std::isfinite(tone.t)) {
+  if (spinel::isfinite(tone.t)) {
     decision.add("T2_star_s", tone.t, tone.t_stderr, "s");
     decision.add("T2_star_us", tone.t * 1e6, tone.t_stderr * 1e6, "us");
   }
@@ -237,7 +242,7 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
   decision.add("fringes_visible", facts.periods, facts.periods * facts.relative_stderr, "1");
   if (request.family == Family::microwave_ramsey) decision.add("contrast", facts.contrast, 2 * tone.fit.linear_stderr[0] * data.y_scale, "1");
   if (facts.dbic_second > 10 && facts.second_ratio > 0.25) {
-    const bool swap = std::hypot(pair.linear[0], pair.linear[1]) < std::hypot(pair.linear[2], pair.linear[3]);
+    const bool swap = spinel::hypot(pair.linear[0], pair.linear[1]) < spinel::hypot(pair.linear[2], pair.linear[3]);
     decision.add("frequency1_Hz", pair.theta[swap ? 1 : 0] / facts.span, pair.theta_stderr[swap ? 1 : 0] / facts.span, "Hz");
     decision.add("frequency2_Hz", pair.theta[swap ? 0 : 1] / facts.span, pair.theta_stderr[swap ? 0 : 1] / facts.span, "Hz");
   }
@@ -253,12 +258,12 @@ inline void analyze_ramsey(const Request& request, Decision& decision, Workspace
         const auto other_data = normalize(other.x, other.y, other.weight, 0.0, facts.span, true, workspace);
         const Tone two = fit_tone(other_data, nyquist, true, true, workspace);
         decision.add("frequency_control_1_Hz", two.f, two.f_stderr, "Hz");
-        zz = std::fabs(two.f - tone.f);
-        zz_error = std::hypot(two.f_stderr, tone.f_stderr);
-        facts.periods = std::max(facts.periods, two.f * facts.span);
-        facts.points_per_period = std::min(facts.points_per_period, 1.0 / (two.f * facts.step));
-        facts.relative_stderr = std::min(facts.relative_stderr, two.f_stderr / two.f);
-        facts.dbic = std::max(facts.dbic, constant_bic(other_data.data()) - two.bic);
+        zz = spinel::fabs(two.f - tone.f);
+        zz_error = spinel::hypot(two.f_stderr, tone.f_stderr);
+        facts.periods = spinel::max(facts.periods, two.f * facts.span);
+        facts.points_per_period = spinel::min(facts.points_per_period, 1.0 / (two.f * facts.step));
+        facts.relative_stderr = spinel::min(facts.relative_stderr, two.f_stderr / two.f);
+        facts.dbic = spinel::max(facts.dbic, constant_bic(other_data.data()) - two.bic);
         decision.constraints.push_back("zz: difference of the frequencies with the control in 1 and in 0");
       }
     }

@@ -3,9 +3,9 @@
 // or the parent calibration. Every number comes from the facts of the trace, capped at a factor of ten of the present sweep.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <spinel/calib/decision.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 
@@ -42,13 +42,13 @@ constexpr Family parent_of(Family family) noexcept {
 inline void propose(const Request& request, Decision& decision) noexcept {
   const auto& facts = decision.facts;
   const double first = decision.x_first, last = decision.x_last, span = last - first;
-  const int n = static_cast<int>(std::clamp(facts.n, 2.0, 1e6));
+  const int n = static_cast<int>(spinel::clamp(facts.n, 2.0, 1e6));
   const auto rerun = [&](double start, double stop, int points, const char* why, double factor = 1.0) {
-    if (!std::isfinite(start) || !std::isfinite(stop)) return;
+    if (!spinel::isfinite(start) || !spinel::isfinite(stop)) return;
     Action action;
     action.type = ActionType::rerun;
-    action.sweep = {start, stop, std::clamp(points, 11, 401), decision.x_unit};
-    action.shots = std::isfinite(request.meta.shots) ? request.meta.shots * factor : missing;
+    action.sweep = {start, stop, spinel::clamp(points, 11, 401), decision.x_unit};
+    action.shots = spinel::isfinite(request.meta.shots) ? request.meta.shots * factor : missing;
     action.why = why;
     decision.actions.push_back(action);
   };
@@ -91,24 +91,24 @@ inline void propose(const Request& request, Decision& decision) noexcept {
     case Code::SUCCESS: case Code::STABLE: break;
     case Code::TOO_FEW_OSC: {
       const double f = facts.periods / span;
-      rerun(std::max(0.0, first), std::min(first + 10 * span, first + std::max(3 * span, 5.0 / f)), std::max(n, 41), "window for at least five fringes at the fitted frequency");
-      if (std::isfinite(request.meta.virtual_detuning_Hz)) change("virtual_detuning_Hz", request.meta.virtual_detuning_Hz, 5.0 / span, "five fringes over the present window");
+      rerun(spinel::max(0.0, first), spinel::min(first + 10 * span, first + spinel::max(3 * span, 5.0 / f)), spinel::max(n, 41), "window for at least five fringes at the fitted frequency");
+      if (spinel::isfinite(request.meta.virtual_detuning_Hz)) change("virtual_detuning_Hz", request.meta.virtual_detuning_Hz, 5.0 / span, "five fringes over the present window");
       break;
     }
     case Code::NO_DETUNING:
-      rerun(std::max(0.0, first), last, std::max(n, 41), "same window with a virtual detuning of five fringes");
+      rerun(spinel::max(0.0, first), last, spinel::max(n, 41), "same window with a virtual detuning of five fringes");
       change("virtual_detuning_Hz", request.meta.virtual_detuning_Hz, 5.0 / span, "five fringes over the window");
       break;
     case Code::SAMPLING_TOO_COARSE: case Code::UNDERSAMPLED: {
       const bool decay = decision.family == Family::t1 || decision.family == Family::t2_echo;
       if (decay) {
-        rerun(0.0, std::max(std::max(5 * facts.points_per_t, 3.0) * facts.step, 0.02 * span), 41, "window of five decay times");
+        rerun(0.0, spinel::max(spinel::max(5 * facts.points_per_t, 3.0) * facts.step, 0.02 * span), 41, "window of five decay times");
       } else if (decision.family == Family::qubit_spectroscopy) {
         const double f = value("frequency_Hz");
         rerun(f - 10 * facts.step, f + 10 * facts.step, 81, "fine sweep around the candidate");
       } else {
-        const double f = facts.nyquist_ratio > 0.8 ? std::fabs(request.meta.virtual_detuning_Hz) : facts.periods / span;
-        rerun(first, first + std::min(span, 10.0 / f), 81, "eight points a fringe at the expected frequency");
+        const double f = facts.nyquist_ratio > 0.8 ? spinel::fabs(request.meta.virtual_detuning_Hz) : facts.periods / span;
+        rerun(first, first + spinel::min(span, 10.0 / f), 81, "eight points a fringe at the expected frequency");
       }
       break;
     }
@@ -118,20 +118,20 @@ inline void propose(const Request& request, Decision& decision) noexcept {
     case Code::WINDOW_TOO_SHORT: {
       double stop = first + 3 * span;
       if (decision.family == Family::randomized_benchmarking || decision.family == Family::cz_benchmarking)
-        stop = std::min(10 * last, 1.5 / std::max(facts.error, 1e-12));
+        stop = spinel::min(10 * last, 1.5 / spinel::max(facts.error, 1e-12));
       else if (facts.window_over_t > 0)
-        stop = std::min(10 * last, (decision.family == Family::ramsey_t2star ? 2.5 : 5.0) * last / facts.window_over_t);
-      rerun(std::max(0.0, first), std::max(stop, 1.5 * last), std::max(n, 31), "window from the fitted decay");
+        stop = spinel::min(10 * last, (decision.family == Family::ramsey_t2star ? 2.5 : 5.0) * last / facts.window_over_t);
+      rerun(spinel::max(0.0, first), spinel::max(stop, 1.5 * last), spinel::max(n, 31), "window from the fitted decay");
       break;
     }
     case Code::RANGE_TOO_NARROW:
       if (decision.family == Family::rabi || decision.family == Family::rabi_hw)
-        rerun(std::min(0.0, first), std::min(first + 10 * span, first + 2.2 * span / std::max(facts.periods, 0.22)), std::max(n, 51), "two periods at the fitted frequency");
+        rerun(spinel::min(0.0, first), spinel::min(first + 10 * span, first + 2.2 * span / spinel::max(facts.periods, 0.22)), spinel::max(n, 51), "two periods at the fitted frequency");
       else
-        rerun(first - span, last + span, std::min(3 * n, 401), "three times the range");
+        rerun(first - span, last + span, spinel::min(3 * n, 401), "three times the range");
       break;
     case Code::OPTIMAL_NOT_CENTERED: {
-      const double at = std::clamp(value("beta"), first - 2 * span, last + 2 * span);
+      const double at = spinel::clamp(value("beta"), first - 2 * span, last + 2 * span);
       rerun(at - 0.5 * span, at + 0.5 * span, decision.facts.n_distinct > 4 ? static_cast<int>(facts.n_distinct) : 21, "same span centered on the crossing");
       break;
     }
@@ -147,20 +147,20 @@ inline void propose(const Request& request, Decision& decision) noexcept {
       change("power_dBm", missing, -6.0, "relative change in dB: lower drive power");
       break;
     case Code::NO_SIGNAL:
-      if (decision.outcome == Outcome::anomalous && decision.family == Family::qubit_spectroscopy) rerun(first - span, last + span, std::min(2 * n, 401), "three times the range");
+      if (decision.outcome == Outcome::anomalous && decision.family == Family::qubit_spectroscopy) rerun(first - span, last + span, spinel::min(2 * n, 401), "three times the range");
       parent();
       break;
     case Code::ILL_CONDITIONED: {
-      const double factor = std::clamp(std::ceil(std::pow(facts.relative_stderr / 0.1, 2)), 2.0, 8.0);
+      const double factor = spinel::clamp(spinel::ceil(spinel::pow(facts.relative_stderr / 0.1, 2)), 2.0, 8.0);
       rerun(first, last, n, "more averaging for a tenth of relative uncertainty", factor);
       break;
     }
     case Code::BEATING:
-      rerun(first, last + span, std::min(2 * n, 401), "twice the window resolves the two tones");
+      rerun(first, last + span, spinel::min(2 * n, 401), "twice the window resolves the two tones");
       parent();
       break;
     case Code::MODERATE_ERROR:
-      rerun(first, std::max(10.0, 0.5 * last), 21, "fewer pulses after the amplitude correction");
+      rerun(first, spinel::max(10.0, 0.5 * last), 21, "fewer pulses after the amplitude correction");
       break;
     case Code::LARGE_ERROR: case Code::NO_EXCITATION: case Code::DAMPED: case Code::OFF_RESONANCE:
       parent();
@@ -184,13 +184,13 @@ inline double confidence(const Decision& decision) noexcept {
   if (decision.code == Code::BAD_INPUT) return 0.0;
   const auto& facts = decision.facts;
   double score = 2.0;
-  const auto squash = [](double u) { return std::isfinite(u) ? std::clamp(u, -1.0, 1.0) : 0.0; };
+  const auto squash = [](double u) { return spinel::isfinite(u) ? spinel::clamp(u, -1.0, 1.0) : 0.0; };
   if (decision.reliability == Reliability::reliable) {
     score += squash((facts.snr - 8.0) / 8.0) + squash((facts.dbic - 30.0) / 30.0);
-    if (std::isfinite(facts.relative_stderr)) score += squash((0.05 - facts.relative_stderr) / 0.05);
+    if (spinel::isfinite(facts.relative_stderr)) score += squash((0.05 - facts.relative_stderr) / 0.05);
   }
-  score -= std::isfinite(facts.residual_fraction) ? 2.0 * std::clamp(facts.residual_fraction - 0.15, 0.0, 1.0) : 0.0;
-  return 1.0 / (1.0 + std::exp(-score));
+  score -= spinel::isfinite(facts.residual_fraction) ? 2.0 * spinel::clamp(facts.residual_fraction - 0.15, 0.0, 1.0) : 0.0;
+  return 1.0 / (1.0 + spinel::exp(-score));
 }
 
 /// A sweep that has not run yet, in SI units.
@@ -226,21 +226,21 @@ inline Decision preflight(const Request& request, const Plan& plan, double expec
     decision.actions.push_back(action);
   };
   const bool ramsey = request.family == Family::ramsey_freq_cal || request.family == Family::ramsey_t2star || request.family == Family::microwave_ramsey || request.family == Family::rydberg_ramsey;
-  const double detuning = std::fabs(request.meta.virtual_detuning_Hz);
+  const double detuning = spinel::fabs(request.meta.virtual_detuning_Hz);
   decision.confidence = 1.0;
   if (!(span > 0) || plan.points < 5) {
     verdict(Code::BAD_INPUT, Outcome::apparatus, "plan.shape", "the plan needs stop > start and at least five points");
-  } else if (std::isfinite(power) && std::isfinite(power_limit) && power > power_limit) {
+  } else if (spinel::isfinite(power) && spinel::isfinite(power_limit) && power > power_limit) {
     verdict(Code::AMP_TOO_HIGH, Outcome::suboptimal, "plan.power", "the planned power is above its limit");
   } else if (ramsey && detuning > 0.4 / step) {
     verdict(Code::SAMPLING_TOO_COARSE, Outcome::suboptimal, "plan.nyquist", "the virtual detuning is above 0.8 of the Nyquist frequency of the plan");
-    rerun(plan.start + std::min(span, 10.0 / detuning), 81, "eight points a fringe");
+    rerun(plan.start + spinel::min(span, 10.0 / detuning), 81, "eight points a fringe");
   } else if (ramsey && detuning > 0 && detuning * span < 2) {
     verdict(Code::TOO_FEW_OSC, Outcome::suboptimal, "plan.fringes", "less than two fringes of the virtual detuning fit in the window");
-    rerun(plan.start + 5.0 / detuning, std::max(plan.points, 41), "five fringes");
+    rerun(plan.start + 5.0 / detuning, spinel::max(plan.points, 41), "five fringes");
   } else if ((request.family == Family::t1 || request.family == Family::t2_echo) && plan.stop < 2 * expected_time_s) {
     verdict(Code::WINDOW_TOO_SHORT, Outcome::suboptimal, "plan.window", "the window is shorter than two expected decay times");
-    rerun(5 * expected_time_s, std::max(plan.points, 31), "five expected decay times");
+    rerun(5 * expected_time_s, spinel::max(plan.points, 31), "five expected decay times");
   } else if ((request.family == Family::t1 || request.family == Family::t2_echo) && 3 * step > expected_time_s) {
     verdict(Code::SAMPLING_TOO_COARSE, Outcome::suboptimal, "plan.step", "fewer than three points in one expected decay time");
     rerun(5 * expected_time_s, 41, "five expected decay times");

@@ -5,6 +5,9 @@
 #pragma once
 
 #include <spinel/calib/facts.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -16,13 +19,13 @@ struct Mixture {
 
 inline double gaussian(double x, double mean, double width) noexcept {
   const double u = (x - mean) / width;
-  return std::exp(-0.5 * u * u) / width;
+  return spinel::exp(-0.5 * u * u) / width;
 }
-inline double normal_cdf(double u) noexcept { return 0.5 * std::erfc(-u / std::numbers::sqrt2); }
+inline double normal_cdf(double u) noexcept { return 0.5 * spinel::erfc(-u / spinel::sqrt2); }
 
 /// EM on pooled data with both components shared and one weight a prepared state: weights[s] is the share of component 1.
-inline Mixture fit_mixture(std::span<const double> y, std::span<const double> state, Mixture mix, double (&weights)[2]) noexcept {
-  const double floor = 1e-6 * (std::fabs(mix.mean[1] - mix.mean[0]) + 1e-300);
+inline Mixture fit_mixture(Span<const double> y, Span<const double> state, Mixture mix, double (&weights)[2]) noexcept {
+  const double floor = 1e-6 * (spinel::fabs(mix.mean[1] - mix.mean[0]) + 1e-300);
   for (int pass = 0; pass < 60; ++pass) {
     double total[2]{}, sum[2]{}, square[2]{}, in_state[2]{}, one_in_state[2]{};
     for (std::size_t k = 0; k < y.size(); ++k) {
@@ -41,11 +44,11 @@ inline Mixture fit_mixture(std::span<const double> y, std::span<const double> st
     }
     for (int c = 0; c < 2; ++c) {
       if (total[c] < 2) continue;
-      mix.width[c] = std::max(floor, std::sqrt(square[c] / total[c]));
+      mix.width[c] = spinel::max(floor, spinel::sqrt(square[c] / total[c]));
       mix.mean[c] = sum[c] / total[c];
     }
     for (int s = 0; s < 2; ++s)
-      if (in_state[s] > 0) weights[s] = std::clamp(one_in_state[s] / in_state[s], 1e-4, 1 - 1e-4);
+      if (in_state[s] > 0) weights[s] = spinel::clamp(one_in_state[s] / in_state[s], 1e-4, 1 - 1e-4);
   }
   return mix;
 }
@@ -82,7 +85,7 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
   for (std::size_t k = 0; k < rows; ++k) {
     const double a = re_column.values[k] * factor;
     const double b = two_d ? request.columns[static_cast<std::size_t>(q_column)].values[k] * factor : 0.0;
-    if (!std::isfinite(a) || !std::isfinite(b) || !std::isfinite(states[k])) continue;
+    if (!spinel::isfinite(a) || !spinel::isfinite(b) || !spinel::isfinite(states[k])) continue;
     re[n] = a;
     im[n] = b;
     state[n++] = states[k];
@@ -101,7 +104,7 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
     return;
   }
   for (int s = 0; s < 3; ++s)
-    for (double& part : mean[s]) part /= std::max(1.0, count[s]);
+    for (double& part : mean[s]) part /= spinel::max(1.0, count[s]);
   for (std::size_t k = 0; k < n; ++k) {
     const int s = state[k] > 1.5 ? 2 : state[k] > 0.5 ? 1 : 0;
     const double a = re[k] - mean[s][0], b = im[k] - mean[s][1];
@@ -121,14 +124,14 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
     const double a = pooled[0] + ridge, d = pooled[2] + ridge, det = a * d - pooled[1] * pooled[1];
     direction[0] = (d * gap[0] - pooled[1] * gap[1]) / det;
     direction[1] = (a * gap[1] - pooled[1] * gap[0]) / det;
-    const double norm = std::hypot(direction[0], direction[1]);
+    const double norm = spinel::hypot(direction[0], direction[1]);
     for (double& part : direction) part = norm > 0 ? part / norm : 0.0;
   }
   const auto along = [&](double a, double b) { return a * direction[0] + b * direction[1]; };
   const double m0 = along(mean[0][0], mean[0][1]), m1 = along(mean[1][0], mean[1][1]);
   const double variance = direction[0] * direction[0] * pooled[0] + 2 * direction[0] * direction[1] * pooled[1] + direction[1] * direction[1] * pooled[2];
-  const double sigma = std::sqrt(std::max(variance, 0.0));
-  const double threshold = 0.5 * (m0 + m1) + (m1 > m0 ? variance / (m1 - m0) * std::log(count[0] / count[1]) : 0.0);
+  const double sigma = spinel::sqrt(spinel::max(variance, 0.0));
+  const double threshold = 0.5 * (m0 + m1) + (m1 > m0 ? variance / (m1 - m0) * spinel::log(count[0] / count[1]) : 0.0);
   double right[2]{};
   std::size_t used = 0;
   for (std::size_t k = 0; k < n; ++k) {
@@ -165,29 +168,29 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
   for (int k = 0; k <= 400; ++k) {
     const double t = mix.mean[0] + (mix.mean[1] - mix.mean[0]) * k / 400.0;
     const double left = detail::normal_cdf((t - mix.mean[0]) / mix.width[0]), over = detail::normal_cdf((t - mix.mean[1]) / mix.width[1]);
-    discrimination = std::max(discrimination, 0.5 * (left + 1 - over));
+    discrimination = spinel::max(discrimination, 0.5 * (left + 1 - over));
     const double p0 = (1 - weights[0]) * left + weights[0] * over, p1 = (1 - weights[1]) * left + weights[1] * over;
-    assignment = std::max(assignment, 0.5 * (p0 + 1 - p1));
+    assignment = spinel::max(assignment, 0.5 * (p0 + 1 - p1));
   }
   const double mixture_width = 0.5 * (mix.width[0] + mix.width[1]);
-  facts.separation = mixture_width > 0 ? std::fabs(mix.mean[1] - mix.mean[0]) / mixture_width : 1e3;
-  if (std::fabs(m1 - m0) < 3 * sigma * std::sqrt(1 / count[0] + 1 / count[1])) facts.separation = 0.0;
+  facts.separation = mixture_width > 0 ? spinel::fabs(mix.mean[1] - mix.mean[0]) / mixture_width : 1e3;
+  if (spinel::fabs(m1 - m0) < 3 * sigma * spinel::sqrt(1 / count[0] + 1 / count[1])) facts.separation = 0.0;
   facts.second_ratio = weights[1] - weights[0];
   facts.contrast = fidelity;
   if (two_d) {
     // Decay during readout stretches the clouds toward each other; that is in the mixture weights. What is left is compared with
     // the width across the line between the clouds.
-    const double norm = std::max(std::hypot(gap[0], gap[1]), 1e-300), across[2] = {-gap[1] / norm, gap[0] / norm};
-    const double wide = std::sqrt(std::max(across[0] * across[0] * pooled[0] + 2 * across[0] * across[1] * pooled[1] + across[1] * across[1] * pooled[2], 1e-300));
-    const double along_width = std::max(mix.width[0], mix.width[1]), least = std::min(mix.width[0], mix.width[1]);
-    facts.ellipticity = std::max(along_width / wide, wide / std::max(least, 1e-300));
+    const double norm = spinel::max(spinel::hypot(gap[0], gap[1]), 1e-300), across[2] = {-gap[1] / norm, gap[0] / norm};
+    const double wide = spinel::sqrt(spinel::max(across[0] * across[0] * pooled[0] + 2 * across[0] * across[1] * pooled[1] + across[1] * across[1] * pooled[2], 1e-300));
+    const double along_width = spinel::max(mix.width[0], mix.width[1]), least = spinel::min(mix.width[0], mix.width[1]);
+    facts.ellipticity = spinel::max(along_width / wide, wide / spinel::max(least, 1e-300));
   }
   decision.x_unit = unit_of(re_column.name).name;
   decision.model = two_d ? "linear discriminant, pooled covariance; two Gaussians along it" : "two Gaussians, one threshold";
-  const double f_error = std::sqrt(std::max(fidelity * (1 - fidelity), 1e-6) / both);
-  const double mean_error = sigma * std::sqrt(1 / count[0] + 1 / count[1]);
+  const double f_error = spinel::sqrt(spinel::max(fidelity * (1 - fidelity), 1e-6) / both);
+  const double mean_error = sigma * spinel::sqrt(1 / count[0] + 1 / count[1]);
   const char* unit = decision.x_unit == "V" ? "V" : "1";
-  double rotation = std::fmod(-std::atan2(direction[1], direction[0]), two_pi);
+  double rotation = spinel::fmod(-spinel::atan2(direction[1], direction[0]), two_pi);
   if (rotation < 0) rotation += two_pi;
   decision.constraints.push_back("rotation: angle that turns the discriminant onto +I, modulo 2 pi; threshold along it");
   decision.add("acq_rotation_rad", rotation, m1 > m0 ? mean_error / (m1 - m0) : missing, "rad");
@@ -199,23 +202,23 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
   decision.add("F_discr", discrimination, f_error, "1");
   decision.add("best_threshold", best_threshold, mean_error, unit);
   decision.add("separation_over_width", facts.separation, missing, "1");
-  decision.add("cluster0_I", mean[0][0], sigma / std::sqrt(count[0]), unit);
-  decision.add("cluster0_Q", mean[0][1], sigma / std::sqrt(count[0]), unit);
-  decision.add("cluster1_I", mean[1][0], sigma / std::sqrt(count[1]), unit);
-  decision.add("cluster1_Q", mean[1][1], sigma / std::sqrt(count[1]), unit);
+  decision.add("cluster0_I", mean[0][0], sigma / spinel::sqrt(count[0]), unit);
+  decision.add("cluster0_Q", mean[0][1], sigma / spinel::sqrt(count[0]), unit);
+  decision.add("cluster1_I", mean[1][0], sigma / spinel::sqrt(count[1]), unit);
+  decision.add("cluster1_Q", mean[1][1], sigma / spinel::sqrt(count[1]), unit);
   if (count[2] >= 8) {
     // Three states: the same linear discriminant with the covariance pooled over all three.
     double all[3];
     for (int k = 0; k < 3; ++k) all[k] = (cov[0][k] * count[0] + cov[1][k] * count[1] + cov[2][k] * count[2]) / (both + count[2]);
-    const double det = std::max(all[0] * all[2] - all[1] * all[1], 1e-300);
+    const double det = spinel::max(all[0] * all[2] - all[1] * all[1], 1e-300);
     double hit[3]{};
     for (std::size_t row = 0; row < rows; ++row) {
       const double a = re_column.values[row] * factor;
       const double b = two_d ? request.columns[static_cast<std::size_t>(q_column)].values[row] * factor : 0.0;
-      if (!std::isfinite(a) || !std::isfinite(b) || !std::isfinite(states[row])) continue;
+      if (!spinel::isfinite(a) || !spinel::isfinite(b) || !spinel::isfinite(states[row])) continue;
       const int prepared = states[row] > 1.5 ? 2 : states[row] > 0.5 ? 1 : 0;
       int nearest = 0;
-      double least = std::numeric_limits<double>::infinity();
+      double least = spinel::infinity;
       for (int s = 0; s < 3; ++s) {
         const double da = a - mean[s][0], db = b - mean[s][1];
         const double distance = two_d ? (all[2] * da * da - 2 * all[1] * da * db + all[0] * db * db) / det : da * da;
@@ -230,8 +233,8 @@ inline void analyze_readout(const Request& request, Decision& decision, Workspac
     for (auto& parameter : decision.params)
       if (std::string_view{parameter.name} == "assignment_fidelity") parameter.value = three;
     decision.constraints.push_back("assignment_fidelity: mean over three prepared states");
-    decision.add("cluster2_I", mean[2][0], sigma / std::sqrt(count[2]), unit);
-    decision.add("cluster2_Q", mean[2][1], sigma / std::sqrt(count[2]), unit);
+    decision.add("cluster2_I", mean[2][0], sigma / spinel::sqrt(count[2]), unit);
+    decision.add("cluster2_Q", mean[2][1], sigma / spinel::sqrt(count[2]), unit);
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+
 #include <spinel/calib/decision.hpp>
 
 namespace spinel::calib {

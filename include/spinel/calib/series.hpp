@@ -4,6 +4,8 @@
 #pragma once
 
 #include <spinel/calib/facts.hpp>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::calib {
 
@@ -18,7 +20,7 @@ inline void analyze_series(const Request& request, Decision& decision, Workspace
   if (workspace.overflowed()) return;
   std::size_t n = 0;
   for (const double value : series.values)
-    if (std::isfinite(value)) y[n++] = value * factor;
+    if (spinel::isfinite(value)) y[n++] = value * factor;
   y = y.first(n);
   sorted = sorted.first(n);
   facts.n = static_cast<double>(n);
@@ -37,7 +39,7 @@ inline void analyze_series(const Request& request, Decision& decision, Workspace
     if (k > 0) lag += (y[k] - mean) * (y[k - 1] - mean);
   }
   facts.lag_one = square > 0 ? lag / square : 0.0;
-  std::sort(sorted.begin(), sorted.end());
+  spinel::sort(sorted.data(), sorted.data() + sorted.size());
   // Best split into two levels: least within-group sum of squares (Otsu, 1979).
   double left = 0, total = mean * static_cast<double>(n), best = square, threshold = mean, low = mean, high = mean;
   for (std::size_t k = 0; k + 1 < n; ++k) {
@@ -54,7 +56,7 @@ inline void analyze_series(const Request& request, Decision& decision, Workspace
     }
   }
   double switches = 0, between = 0;
-  const double sigma = std::sqrt(std::max(best, 0.0) / static_cast<double>(n));
+  const double sigma = spinel::sqrt(spinel::max(best, 0.0) / static_cast<double>(n));
   for (std::size_t k = 0; k < n; ++k) {
     if (k > 0 && (y[k] > threshold) != (y[k - 1] > threshold)) switches += 1;
     // Two true levels leave the middle third between them nearly empty; a wander fills it.
@@ -66,8 +68,8 @@ inline void analyze_series(const Request& request, Decision& decision, Workspace
   facts.bimodality = ratio > 3.2 && empty < 0.12 ? 100.0 : 0.0;
   facts.snr = 1e3;
   decision.model = "two-level split, switches, lag-one autocorrelation";
-  decision.add("mean_t1_s", mean, std::sqrt(square / static_cast<double>(n)) / std::sqrt(static_cast<double>(n)), "s");
-  decision.add("mean_t1_us", mean * 1e6, std::sqrt(square / static_cast<double>(n)) / std::sqrt(static_cast<double>(n)) * 1e6, "us");
+  decision.add("mean_t1_s", mean, spinel::sqrt(square / static_cast<double>(n)) / spinel::sqrt(static_cast<double>(n)), "s");
+  decision.add("mean_t1_us", mean * 1e6, spinel::sqrt(square / static_cast<double>(n)) / spinel::sqrt(static_cast<double>(n)) * 1e6, "us");
   if (facts.bimodality > 10) {
     decision.add("level_low_s", low, sigma, "s");
     decision.add("level_high_s", high, sigma, "s");

@@ -3,15 +3,17 @@
 // the one-dimensional signal made from them (units to SI, calibration points or principal axis, sorted, without missing points).
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
-#include <span>
+#include <string_view>
+
 #include <spinel/calib/codes.hpp>
 #include <spinel/calib/workspace.hpp>
-#include <string_view>
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -20,7 +22,7 @@ inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 /// One column of a trace; the name carries the unit as suffix (`delay_ns`).
 struct Column {
   std::string_view name;
-  std::span<const double> values;
+  Span<const double> values;
 };
 
 /// Whether a coefficient is held, free, or left to the family's default.
@@ -39,7 +41,7 @@ struct Meta {
 /// What a decision is asked about.
 struct Request {
   Family family = Family::unknown;
-  std::span<const Column> columns;
+  Span<const Column> columns;
   Meta meta{};
 };
 
@@ -70,7 +72,7 @@ constexpr bool starts_with(std::string_view text, std::string_view start) noexce
 }
 
 /// Index of the first column at or after `from` whose name is `stem` or begins with `stem` and an underscore; -1: none.
-inline int find_column(std::span<const Column> columns, std::string_view stem, std::size_t from = 0) noexcept {
+inline int find_column(Span<const Column> columns, std::string_view stem, std::size_t from = 0) noexcept {
   for (std::size_t k = from; k < columns.size(); ++k) {
     const auto name = columns[k].name;
     if (name == stem || (starts_with(name, stem) && name.size() > stem.size() && name[stem.size()] == '_'))
@@ -81,11 +83,11 @@ inline int find_column(std::span<const Column> columns, std::string_view stem, s
 
 /// A sorted one-dimensional signal in SI units.
 struct Signal {
-  std::span<double> x, y, weight{};
+  Span<double> x, y, weight{};
   std::string_view x_unit = "1", y_unit = "1";
   bool calibrated = false;           ///< y is a population: calibration points were used
   bool has_complex = false;          ///< re and im below are filled
-  std::span<double> re{}, im{};
+  Span<double> re{}, im{};
   double axis_ratio = 1.0;           ///< large over total variance along the principal axis of IQ data
   std::size_t n_missing = 0;
   const char* error = nullptr;       ///< why there is no signal, a static string
@@ -96,33 +98,33 @@ enum class Reduction : std::uint8_t { principal_axis, magnitude };
 
 namespace detail {
 /// Heap sort of `order` by key: no allocation, worst case n log n.
-inline void sort_by(std::span<double> order, std::span<const double> key) noexcept {
-  std::sort(order.begin(), order.end(), [&](double a, double b) {
+inline void sort_by(Span<double> order, Span<const double> key) noexcept {
+  spinel::sort(order.data(), order.data() + order.size(), [&](double a, double b) {
     const auto i = static_cast<std::size_t>(a), j = static_cast<std::size_t>(b);
     return key[i] < key[j] || (key[i] == key[j] && i < j);
   });
 }
 
 /// Reorders `values` so that values'[k] = values[order[k]], through `scratch`.
-inline void permute(std::span<double> values, std::span<const double> order, std::span<double> scratch) noexcept {
+inline void permute(Span<double> values, Span<const double> order, Span<double> scratch) noexcept {
   for (std::size_t k = 0; k < order.size(); ++k) scratch[k] = values[static_cast<std::size_t>(order[k])];
   for (std::size_t k = 0; k < order.size(); ++k) values[k] = scratch[k];
 }
 }  // namespace detail
 
 /// Median by selection; reorders `values`. NaN when empty.
-inline double median(std::span<double> values) noexcept {
+inline double median(Span<double> values) noexcept {
   if (values.empty()) return missing;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
+  double *const begin = values.data(), *const middle = begin + values.size() / 2;
+  spinel::nth_element(begin, middle, begin + values.size());
   if (values.size() % 2 == 1) return *middle;
   const double upper = *middle;
-  const double lower = *std::max_element(values.begin(), middle);
+  const double lower = *spinel::max_element(begin, middle);
   return 0.5 * (lower + upper);
 }
 
 /// Unit vector of the principal axis of (re, im); `ratio` is its share of the variance.
-inline void principal_axis(std::span<const double> re, std::span<const double> im, double (&axis)[2], double& ratio) noexcept {
+inline void principal_axis(Span<const double> re, Span<const double> im, double (&axis)[2], double& ratio) noexcept {
   const double n = static_cast<double>(re.size());
   double mean_re = 0, mean_im = 0, rr = 0, ii = 0, ri = 0;
   for (std::size_t k = 0; k < re.size(); ++k) {
@@ -135,10 +137,10 @@ inline void principal_axis(std::span<const double> re, std::span<const double> i
     ii += b * b;
     ri += a * b;
   }
-  const double angle = 0.5 * std::atan2(2 * ri, rr - ii);
-  axis[0] = std::cos(angle);
-  axis[1] = std::sin(angle);
-  const double large = 0.5 * (rr + ii) + std::sqrt(0.25 * (rr - ii) * (rr - ii) + ri * ri);
+  const double angle = 0.5 * spinel::atan2(2 * ri, rr - ii);
+  axis[0] = spinel::cos(angle);
+  axis[1] = spinel::sin(angle);
+  const double large = 0.5 * (rr + ii) + spinel::sqrt(0.25 * (rr - ii) * (rr - ii) + ri * ri);
   ratio = rr + ii > 0 ? large / (rr + ii) : 1.0;
 }
 
@@ -190,8 +192,8 @@ inline Signal read_signal(const Request& request, std::size_t axis_column, std::
       signal.im[row] = at(q_column, row) * y_factor;
     } else if (polar) {
       const double angle = at(phase, row) * unit_of(columns[static_cast<std::size_t>(phase)].name).factor;
-      signal.re[row] = at(magnitude, row) * y_factor * std::cos(angle);
-      signal.im[row] = at(magnitude, row) * y_factor * std::sin(angle);
+      signal.re[row] = at(magnitude, row) * y_factor * spinel::cos(angle);
+      signal.im[row] = at(magnitude, row) * y_factor * spinel::sin(angle);
     } else {
       signal.re[row] = columns[plain].values[row] * y_factor;
       if (counts >= 0) {
@@ -206,7 +208,7 @@ inline Signal read_signal(const Request& request, std::size_t axis_column, std::
   // Calibration levels: given, or the last rows.
   double zero[2] = {request.meta.cal_zero[0], request.meta.cal_zero[1]}, one[2] = {request.meta.cal_one[0], request.meta.cal_one[1]};
   bool levels = request.meta.has_cal_levels;
-  const auto cal = static_cast<std::size_t>(std::max(0, request.meta.cal_points));
+  const auto cal = static_cast<std::size_t>(spinel::max(0, request.meta.cal_points));
   if (cal >= 2 && cal + 3 <= n) {
     const std::size_t half = cal / 2;
     zero[0] = zero[1] = one[0] = one[1] = 0.0;
@@ -225,7 +227,7 @@ inline Signal read_signal(const Request& request, std::size_t axis_column, std::
   // Drop missing points, then sort.
   std::size_t kept = 0;
   for (std::size_t row = 0; row < n; ++row) {
-    if (!std::isfinite(signal.x[row]) || !std::isfinite(signal.re[row]) || !std::isfinite(signal.im[row])) continue;
+    if (!spinel::isfinite(signal.x[row]) || !spinel::isfinite(signal.re[row]) || !spinel::isfinite(signal.im[row])) continue;
     signal.x[kept] = signal.x[row];
     signal.re[kept] = signal.re[row];
     signal.im[kept] = signal.im[row];
@@ -250,14 +252,14 @@ inline Signal read_signal(const Request& request, std::size_t axis_column, std::
     for (std::size_t k = 0; k < kept; ++k) signal.y[k] = signal.re[k] * direction[0] + signal.im[k] * direction[1];
   } else {
     for (std::size_t k = 0; k < kept; ++k)
-      signal.y[k] = signal.has_complex ? std::hypot(signal.re[k], signal.im[k]) : signal.re[k];
+      signal.y[k] = signal.has_complex ? spinel::hypot(signal.re[k], signal.im[k]) : signal.re[k];
   }
   if (errors >= 0) {
     // A standard error of zero (all shots equal) would weigh without limit: it is raised to half the median.
-    for (std::size_t k = 0; k < kept; ++k) scratch[k] = std::isfinite(weight[k]) ? weight[k] : 0.0;
+    for (std::size_t k = 0; k < kept; ++k) scratch[k] = spinel::isfinite(weight[k]) ? weight[k] : 0.0;
     const double typical = median(scratch);
     if (typical > 0) {
-      for (std::size_t k = 0; k < kept; ++k) weight[k] = 1.0 / std::max(weight[k], 0.5 * typical);
+      for (std::size_t k = 0; k < kept; ++k) weight[k] = 1.0 / spinel::max(weight[k], 0.5 * typical);
       signal.weight = weight;
     }
   }

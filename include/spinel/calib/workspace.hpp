@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
+
+#include <spinel/core/span.hpp>
 
 namespace spinel::calib {
 
@@ -11,9 +12,9 @@ namespace spinel::calib {
 /// then answers BAD_INPUT and says so.
 class Workspace {
  public:
-  explicit Workspace(std::span<double> memory) noexcept : memory_(memory) {}
+  explicit Workspace(Span<double> memory) noexcept : memory_(memory) {}
 
-  std::span<double> take(std::size_t count) noexcept {
+  Span<double> take(std::size_t count) noexcept {
     if (count > memory_.size() - used_) {
       overflowed_ = true;
       return {};
@@ -27,7 +28,7 @@ class Workspace {
   bool overflowed() const noexcept { return overflowed_; }
 
  private:
-  std::span<double> memory_;
+  Span<double> memory_;
   std::size_t used_ = 0;
   bool overflowed_ = false;
 };

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+
 #include <spinel/code/lattice.hpp>
 #include <spinel/core/bits.hpp>
 

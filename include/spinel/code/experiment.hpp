@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+
 #include <spinel/core/status.hpp>
 
 namespace spinel {

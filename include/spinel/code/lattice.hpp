@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/code/experiment.hpp>
 
 namespace spinel {

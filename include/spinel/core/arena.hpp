@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <span>
-#include <type_traits>
+
+#include <spinel/core/span.hpp>
 
 namespace spinel {
 
@@ -17,7 +17,7 @@ class Arena {
   static constexpr std::size_t alignment = 64;
 
   constexpr Arena() noexcept = default;
-  explicit Arena(std::span<std::byte> memory) noexcept
+  explicit Arena(Span<std::byte> memory) noexcept
       : base_(memory.data()), capacity_(memory.size()) {
     const auto misaligned = reinterpret_cast<std::uintptr_t>(base_) % alignment;
     if (misaligned != 0) used_ = alignment - misaligned;
@@ -25,8 +25,8 @@ class Arena {
 
   /// `count` value-initialised items, 64-byte aligned; empty when counting or when the memory does not suffice.
   template <class T>
-  std::span<T> take(std::size_t count) noexcept {
-    static_assert(std::is_trivially_destructible_v<T>, "arena items are never destroyed");
+  Span<T> take(std::size_t count) noexcept {
+    static_assert(__is_trivially_copyable(T), "arena items are never destroyed");
     static_assert(alignof(T) <= alignment);
     const std::size_t start = used_;
     const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;

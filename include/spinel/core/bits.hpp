@@ -6,7 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
+#include <spinel/core/span.hpp>
 
 namespace spinel {
 
@@ -73,7 +74,7 @@ struct Bits {
 
 /// Calls `visit(k)` for every set bit k of `words`, ascending.
 template <class Visit>
-constexpr void for_each_set_bit(std::span<const std::uint64_t> words, Visit&& visit) {
+constexpr void for_each_set_bit(Span<const std::uint64_t> words, Visit&& visit) {
   for (std::size_t w = 0; w < words.size(); ++w)
     for (std::uint64_t left = words[w]; left != 0; left &= left - 1)
       visit(64 * w + static_cast<std::size_t>(std::countr_zero(left)));

@@ -5,7 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/span.hpp>
 
 namespace spinel {
 
@@ -29,7 +30,7 @@ inline constexpr auto crc32_tables = [] {
 }  // namespace detail
 
 /// CRC-32 of `bytes`; pass the result of an earlier call as `previous` to go on where it ended.
-constexpr std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t previous = 0) noexcept {
+constexpr std::uint32_t crc32(Span<const std::byte> bytes, std::uint32_t previous = 0) noexcept {
   const auto& tables = detail::crc32_tables;
   std::uint32_t state = ~previous;
   std::size_t k = 0;

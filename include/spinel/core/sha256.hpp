@@ -6,8 +6,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
+
+#include <spinel/core/span.hpp>
 
 namespace spinel {
 
@@ -19,7 +20,7 @@ class Sha256 {
   constexpr void update(std::string_view text) noexcept {
     for (const char c : text) put(static_cast<std::uint8_t>(c));
   }
-  constexpr void update(std::span<const std::uint8_t> bytes) noexcept {
+  constexpr void update(Span<const std::uint8_t> bytes) noexcept {
     for (const auto byte : bytes) put(byte);
   }
   constexpr Digest finish() noexcept {

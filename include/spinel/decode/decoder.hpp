@@ -6,8 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/experiment_edges.hpp>
 #include <spinel/decode/predecoder.hpp>
@@ -23,7 +24,7 @@ inline constexpr Network no_network{};
 namespace detail {
 /// A matcher that holds its own memory and only borrows some at set-up.
 template <class M>
-concept BuiltFromEdges = requires(M& matcher, std::span<const GraphEdge> edges, std::span<std::byte> scratch) {
+concept BuiltFromEdges = requires(M& matcher, Span<const GraphEdge> edges, Span<std::byte> scratch) {
   { matcher.set_up(edges, scratch) } noexcept -> std::same_as<Status>;
   M::scratch_bytes(std::size_t{});
 };
@@ -66,7 +67,7 @@ class Decoder {
 
   /// Sets up network and matcher. `dual`: see Predecoder. Errors: those of the noise, the weights and the matcher;
   /// out_of_capacity for less scratch memory than `scratch_bytes()`.
-  Status set_up(const Weights& weights, const CircuitNoise& noise, std::span<std::byte> scratch, bool dual = false) noexcept
+  Status set_up(const Weights& weights, const CircuitNoise& noise, Span<std::byte> scratch, bool dual = false) noexcept
     requires detail::BuiltFromEdges<M>
   {
     Arena arena{scratch};

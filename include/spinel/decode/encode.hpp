@@ -9,9 +9,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/code/lattice.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 
 namespace spinel {
@@ -80,7 +81,7 @@ namespace detail {
 
 /// Calls `visit(k)` for every set bit first + k, k in [0, count).
 template <class Visit>
-void for_each_set_bit_in(std::span<const std::uint64_t> words, std::size_t first, std::size_t count, Visit&& visit) noexcept {
+void for_each_set_bit_in(Span<const std::uint64_t> words, std::size_t first, std::size_t count, Visit&& visit) noexcept {
   for (std::size_t k = 0; k < count; k += 64) {
     const std::size_t word = (first + k) / 64, shift = (first + k) % 64, left = count - k;
     std::uint64_t bits = words[word] >> shift;
@@ -102,7 +103,7 @@ void encode_empty_round(const TensorLayout<max_distance>& layout, int t, float* 
 /// Round t of the tensor, [row][column][channel]: the presence values, and 1 at the site of each detection event that the network
 /// may see. The type that is not the memory basis is hidden in the first and the last round.
 template <int max_distance>
-void encode_round(const TensorLayout<max_distance>& layout, std::span<const std::uint64_t> events, int t, float* slice) noexcept {
+void encode_round(const TensorLayout<max_distance>& layout, Span<const std::uint64_t> events, int t, float* slice) noexcept {
   const MemoryExperiment& experiment = layout.experiment;
   const bool at_end = t == 0 || t == experiment.rounds - 1;
   encode_empty_round(layout, t, slice);

@@ -5,9 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/noise/error_slice.hpp>
@@ -32,7 +33,7 @@ class ExperimentEdges {
   }
 
   /// Errors: bad_argument or not_finite for the noise, out_of_capacity for an arena with too little memory.
-  static Result<std::span<const GraphEdge>> make(const CircuitNoise& noise, Arena& arena) noexcept {
+  static Result<Span<const GraphEdge>> make(const CircuitNoise& noise, Arena& arena) noexcept {
     const auto table = arena.take<SliceMechanism>(table_size);
     const auto edges = arena.take<GraphEdge>(max_edges);
     if (arena.overflowed() || table.empty() || edges.empty()) return Status::out_of_capacity;
@@ -45,12 +46,12 @@ class ExperimentEdges {
         for (const SliceMechanism& mechanism : *slice)
           if (!append(mechanism, t, edges, n)) return Status::out_of_capacity;
     }
-    return std::span<const GraphEdge>(edges.first(n));
+    return Span<const GraphEdge>(edges.first(n));
   }
 
  private:
   /// One edge a part; parts that flip observables only have no place in a matching graph.
-  static bool append(const SliceMechanism& mechanism, std::int64_t t, std::span<GraphEdge> edges, std::size_t& n) noexcept {
+  static bool append(const SliceMechanism& mechanism, std::int64_t t, Span<GraphEdge> edges, std::size_t& n) noexcept {
     constexpr int slice_detectors = 2 * experiment.n_checks();
     GraphEdge edge{boundary_node, boundary_node, mechanism.probability, 0};
     for (int k = 0; k <= mechanism.parts.count; ++k) {

@@ -4,7 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/encode.hpp>
 #include <spinel/decode/residual.hpp>
@@ -25,7 +26,7 @@ class RuntimePredecoder {
 
   /// `dual`: use weights that were trained on orientation O1 for O2 and O3 as well, by exchanging X and Z.
   template <class Weights>
-  Status set_up(const Weights& weights, const MemoryExperiment& experiment, bool dual, std::span<std::byte> memory) noexcept {
+  Status set_up(const Weights& weights, const MemoryExperiment& experiment, bool dual, Span<std::byte> memory) noexcept {
     if (const Status status = make_tensor_layout(experiment, dual, layout_); status != Status::ok) return status;
     if (const Status status = engine_.set_up(weights, experiment.distance, memory); status != Status::ok) return status;
     engine_.set_background(experiment.rounds, [&](int t, float* slice) { encode_empty_round(layout_, t, slice); });
@@ -35,7 +36,7 @@ class RuntimePredecoder {
   /// One shot. `events` and `residual` are packed bits in detector order, at least n_detectors() of them, in different memory.
   /// `watch(t, logits)` sees each round's logits [row][column][channel]. Returns the correction's observable flips.
   template <class Watch>
-  ObservableFlips run(std::span<const std::uint64_t> events, std::span<std::uint64_t> residual, Watch&& watch) noexcept {
+  ObservableFlips run(Span<const std::uint64_t> events, Span<std::uint64_t> residual, Watch&& watch) noexcept {
     ObservableFlips flips = 0;
     begin_residual(layout_, events, residual);
     engine_.run(
@@ -46,7 +47,7 @@ class RuntimePredecoder {
         });
     return flips;
   }
-  ObservableFlips run(std::span<const std::uint64_t> events, std::span<std::uint64_t> residual) noexcept {
+  ObservableFlips run(Span<const std::uint64_t> events, Span<std::uint64_t> residual) noexcept {
     return run(events, residual, [](int, const float*) {});
   }
 

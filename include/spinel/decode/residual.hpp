@@ -9,7 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/span.hpp>
 #include <spinel/decode/encode.hpp>
 
 namespace spinel {
@@ -17,7 +18,7 @@ namespace spinel {
 /// The residual before any correction: the events as the network saw them, so the type that is not the memory basis is cleared in
 /// the last round; the boundary detectors pass unchanged.
 template <int max_distance>
-void begin_residual(const TensorLayout<max_distance>& layout, std::span<const std::uint64_t> events, std::span<std::uint64_t> residual) noexcept {
+void begin_residual(const TensorLayout<max_distance>& layout, Span<const std::uint64_t> events, Span<std::uint64_t> residual) noexcept {
   for (std::size_t w = 0; w < residual.size(); ++w) residual[w] = events[w];
   const MemoryExperiment& experiment = layout.experiment;
   const std::int64_t first = detector_index(experiment, opposite(experiment.basis), 0, experiment.rounds - 1);
@@ -26,7 +27,7 @@ void begin_residual(const TensorLayout<max_distance>& layout, std::span<const st
 }
 
 /// Clears the detectors that are not of the memory basis: no matching of them can flip the observable.
-inline void keep_memory_basis(const MemoryExperiment& experiment, std::span<std::uint64_t> events) noexcept {
+inline void keep_memory_basis(const MemoryExperiment& experiment, Span<std::uint64_t> events) noexcept {
   for (int t = 1; t < experiment.rounds; ++t)
     for (std::int64_t left = experiment.n_checks(), at = detector_index(experiment, opposite(experiment.basis), 0, t); left > 0;) {
       const std::int64_t bit = at % 64, count = left < 64 - bit ? left : 64 - bit;
@@ -39,7 +40,7 @@ inline void keep_memory_basis(const MemoryExperiment& experiment, std::span<std:
 
 /// Applies round t's logits [row][column][channel] to the residual. Returns the flips of the memory basis's observable.
 template <int max_distance>
-ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, std::span<std::uint64_t> residual) noexcept {
+ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, Span<std::uint64_t> residual) noexcept {
   const MemoryExperiment& experiment = layout.experiment;
   const int basis_kind = layout.basis_kind();
   ObservableFlips flips = 0;

@@ -5,7 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/decode/soft_edges.hpp>
@@ -34,7 +35,7 @@ class SoftDecoder {
 
   /// `matcher` is of this experiment's graph and from now on used by this object only; `decision` is not hard. Errors: those of the weights; bad_argument for `hard`;
   /// bad_shape for a matcher of another experiment; out_of_capacity.
-  Status set_up(const Weights& weights, const ExactMatcher& matcher, std::span<std::byte> memory, Decision decision = Decision::soft_residual,
+  Status set_up(const Weights& weights, const ExactMatcher& matcher, Span<std::byte> memory, Decision decision = Decision::soft_residual,
                 bool dual = false) noexcept {
     if (decision == Decision::hard) return Status::bad_argument;
     if (const Status status = predecoder_.set_up(weights, dual); status != Status::ok) return status;

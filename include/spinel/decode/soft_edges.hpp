@@ -5,13 +5,14 @@
 // The bits are edges themselves (of detectors at one round, or of one check at two rounds), so ways are shortest paths.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
 #include <spinel/code/detectors.hpp>
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/encode.hpp>
 #include <spinel/match/graph.hpp>
@@ -43,7 +44,7 @@ class SoftEdges {
   /// Finds the ways of every edge; `memory` must outlive the object. Errors: bad_shape where the graph has other detectors than
   /// the layout's experiment, out_of_capacity.
   template <int max_distance>
-  static Result<SoftEdges> create(const MatchingGraph& graph, const TensorLayout<max_distance>& layout, std::span<std::byte> memory) noexcept {
+  static Result<SoftEdges> create(const MatchingGraph& graph, const TensorLayout<max_distance>& layout, Span<std::byte> memory) noexcept {
     if (static_cast<std::int64_t>(graph.n_detectors()) != layout.experiment.n_detectors()) return Status::bad_shape;
     Arena arena{memory};
     SoftEdges made;
@@ -70,7 +71,7 @@ class SoftEdges {
   }
 
   /// The weights of this shot in `graph`'s units, after every round was taken; valid until the next call.
-  std::span<const EdgeWeight> weights(const MatchingGraph& graph, Decision decision) noexcept {
+  Span<const EdgeWeight> weights(const MatchingGraph& graph, Decision decision) noexcept {
     const bool raw = decision == Decision::soft_raw;
     std::size_t way = 0;
     for (std::size_t k = 0; k < edges_.size(); ++k) {
@@ -79,10 +80,10 @@ class SoftEdges {
         float dearest = 0;
         for (int b = 0; b < max_bits; ++b) {
           const float logit = logits_[ways_[way].bits[b]];
-          const float cost = raw ? -logit : std::fabs(logit);
-          dearest = b == 0 ? cost : std::max(dearest, cost);
+          const float cost = raw ? -logit : spinel::fabs(logit);
+          dearest = b == 0 ? cost : spinel::max(dearest, cost);
         }
-        cheapest = first ? dearest : std::min(cheapest, dearest);
+        cheapest = first ? dearest : spinel::min(cheapest, dearest);
       }
       edges_[k].weight = graph.units(static_cast<double>(cheapest));
     }
@@ -94,7 +95,7 @@ class SoftEdges {
   std::uint32_t edge(std::size_t k) const noexcept { return edges_[k].edge; }
   template <class Visit>
   void for_ways_of(std::size_t k, Visit&& visit) const noexcept {
-    for (std::size_t way = k == 0 ? 0 : ways_end_[k - 1]; way < ways_end_[k]; ++way) visit(std::span<const std::uint32_t>(ways_[way].bits));
+    for (std::size_t way = k == 0 ? 0 : ways_end_[k - 1]; way < ways_end_[k]; ++way) visit(Span<const std::uint32_t>(ways_[way].bits));
   }
 
  private:
@@ -155,8 +156,8 @@ class SoftEdges {
     const auto detector = [&](int k, int round) { return static_cast<std::uint32_t>(detector_index(experiment, experiment.basis, k, round)); };
     // The check's own site is its first data qubit; the others lie within two rows and columns around it.
     const int d = experiment.distance, site = layout.site_of_check[kind][check];
-    for (int row = std::max(0, site / d - 1); row < std::min(d, site / d + 2); ++row)
-      for (int column = std::max(0, site % d - 1); column < std::min(d, site % d + 2); ++column) {
+    for (int row = spinel::max(0, site / d - 1); row < spinel::min(d, site / d + 2); ++row)
+      for (int column = spinel::max(0, site % d - 1); column < spinel::min(d, site % d + 2); ++column) {
         const int data = row * d + column;
         const auto& checks = layout.checks_of_data[kind][data];
         if (checks[0] != check && checks[1] != check) continue;
@@ -215,11 +216,11 @@ class SoftEdges {
 
   // == Permanent: fixed at set-up ==
   std::size_t round_size_ = 0;
-  std::span<std::uint32_t> ways_end_;  // of each edge's ways, which begin where the last edge's end
-  std::span<Way> ways_;
+  Span<std::uint32_t> ways_end_;  // of each edge's ways, which begin where the last edge's end
+  Span<Way> ways_;
   // == Per shot ==
-  std::span<EdgeWeight> edges_;
-  std::span<float> logits_;
+  Span<EdgeWeight> edges_;
+  Span<float> logits_;
 };
 
 }  // namespace spinel

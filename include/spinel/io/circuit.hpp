@@ -6,6 +6,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
+
 #include <spinel/code/lattice.hpp>
 #include <spinel/noise/error_slice.hpp>
 #include <string>

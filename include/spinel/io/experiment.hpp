@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <span>
+
 #include <spinel/core/status.hpp>
 #include <spinel/io/dem.hpp>
 #include <spinel/noise/error_slice.hpp>

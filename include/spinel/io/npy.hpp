@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+
 #include <spinel/core/status.hpp>
 #include <string>
 #include <string_view>

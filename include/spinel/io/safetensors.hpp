@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+
 #include <spinel/core/status.hpp>
 #include <spinel/nn/network.hpp>
 #include <string>

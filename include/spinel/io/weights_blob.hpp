@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
 #include <spinel/io/safetensors.hpp>
 #include <spinel/nn/weights.hpp>
 #include <vector>

@@ -5,11 +5,12 @@
 // with their leaf, time-shifted duals and one cached next event a leaf are this library's own way to run it.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/span.hpp>
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/path_tables.hpp>
@@ -107,7 +108,7 @@ class AlternatingTree {
   static void meet_way_out(const MatchingGraph& graph, Leaf& own, std::uint32_t node, std::int64_t distance) noexcept {
     const std::uint32_t edge = graph.boundary_edge(node);
     if (edge != MatchingGraph::no_edge)
-      own.boundary_distance = std::min(own.boundary_distance, distance + graph.edges()[edge].weight);
+      own.boundary_distance = spinel::min(own.boundary_distance, distance + graph.edges()[edge].weight);
   }
   std::size_t n_leaves() const noexcept { return n_leaves_; }
   std::size_t n_blossoms() const noexcept { return n_blossoms_; }
@@ -173,7 +174,7 @@ class AlternatingTree {
       k = next;
     }
   }
-  static void erase(std::span<std::int32_t> list, std::size_t& count, std::int32_t id) noexcept {
+  static void erase(Span<std::int32_t> list, std::size_t& count, std::int32_t id) noexcept {
     for (std::size_t k = 0; k < count; ++k)
       if (list[k] == id) {
         list[k] = list[--count];
@@ -199,18 +200,18 @@ class AlternatingTree {
   void grow(std::int32_t outside_id, const Link& link) noexcept;
   void form_blossom(const Link& link) noexcept;
   void expand_blossom(std::int32_t id) noexcept;
-  std::size_t climb(std::int32_t id, std::span<Child> way) noexcept;
+  std::size_t climb(std::int32_t id, Span<Child> way) noexcept;
   void settle() noexcept;
 
   // == Permanent: fixed at set-up ==
   std::size_t n_leaves_max_ = 0;
-  std::span<Leaf> leaves_;
-  std::span<Item> items_;
-  std::span<std::int32_t> leaf_at_;  // by node, -1: no event there
-  std::span<Candidate> candidates_;
-  std::span<Event> events_;
-  std::span<std::int32_t> plus_, minus_, free_blossoms_;
-  std::span<Child> climbed_[2];
+  Span<Leaf> leaves_;
+  Span<Item> items_;
+  Span<std::int32_t> leaf_at_;  // by node, -1: no event there
+  Span<Candidate> candidates_;
+  Span<Event> events_;
+  Span<std::int32_t> plus_, minus_, free_blossoms_;
+  Span<Child> climbed_[2];
   // == Per shot ==
   std::size_t n_leaves_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0, n_candidates_ = 0;
   bool by_search_ = false;
@@ -222,9 +223,10 @@ class AlternatingTree {
 
 inline bool AlternatingTree::push(Leaf& leaf, const Candidate& candidate) noexcept {
   if (leaf.candidates_count == leaf.candidates_capacity) {
-    const std::uint32_t capacity = std::max(8u, 2 * leaf.candidates_capacity);
+    const std::uint32_t capacity = spinel::max(8u, 2 * leaf.candidates_capacity);
     if (n_candidates_ + capacity > candidates_.size()) return false;
-    std::copy_n(&candidates_[leaf.candidates_begin], leaf.candidates_count, &candidates_[n_candidates_]);
+    const Candidate* const old = &candidates_[leaf.candidates_begin];
+    copy(old, old + leaf.candidates_count, &candidates_[n_candidates_]);
     leaf.candidates_begin = static_cast<std::uint32_t>(n_candidates_);
     leaf.candidates_capacity = capacity;
     n_candidates_ += capacity;
@@ -254,7 +256,7 @@ inline void AlternatingTree::explore(const Context& context, std::int32_t id) no
       Leaf& other = leaf(other_id);
       if (!near && other.explored > distance) continue;
       without_lists_ |= !push(own, {distance, other_id, entry});
-      if (distance >= std::max(other.explored, context.tables.row(other.node).near_radius))
+      if (distance >= spinel::max(other.explored, context.tables.row(other.node).near_radius))
         without_lists_ |= !push(other, {distance, id, entry});
     }
   }
@@ -266,9 +268,9 @@ inline void AlternatingTree::explore_by_search(const Context& context, std::int3
   // As far as the search can need before something else happens to it, but not in steps too small to repeat the search for.
   std::int64_t soonest = way_out(context, own) - own.radius;
   for (std::size_t k = 0; k < n_events_; ++k)
-    if (events_[k].leaf != id) soonest = std::min(soonest, events_[k].time);
-  const std::int64_t from = own.explored, step = std::max<std::int64_t>(from / 4, MatchingGraph::max_half_weight / 2);
-  const std::int64_t until = std::clamp(2 * (soonest + own.radius) + 2, from + step, from + 2 * step);
+    if (events_[k].leaf != id) soonest = spinel::min(soonest, events_[k].time);
+  const std::int64_t from = own.explored, step = spinel::max<std::int64_t>(from / 4, MatchingGraph::max_half_weight / 2);
+  const std::int64_t until = spinel::clamp(2 * (soonest + own.radius) + 2, from + step, from + 2 * step);
   own.explored = infinite_distance * 2;  // unless the search stops before it has seen the whole component
   context.paths.from_node(context.graph, own.node, [&](std::uint32_t node, std::int64_t distance) {
     if (distance >= until) {
@@ -343,3 +345,4 @@ inline void AlternatingTree::look_ahead_by_search(const Context& context, Event&
 }  // namespace spinel::detail
 
 #include <spinel/match/alternating_tree_search.hpp>
+

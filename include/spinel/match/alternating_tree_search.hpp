@@ -4,9 +4,11 @@
 // Source: Edmonds' weighted blossom algorithm, as described in Kolmogorov, Blossom V, 2009, sections 2 and 3.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+
+#include <spinel/core/span.hpp>
 #include <spinel/match/alternating_tree.hpp>
 
 namespace spinel::detail {
@@ -124,7 +126,7 @@ inline void AlternatingTree::grow(std::int32_t outside_id, const Link& link) noe
 }
 
 /// The way from plus item `id` to the root, each with its link to the next; returns its length.
-inline std::size_t AlternatingTree::climb(std::int32_t id, std::span<Child> way) noexcept {
+inline std::size_t AlternatingTree::climb(std::int32_t id, Span<Child> way) noexcept {
   std::size_t n = 0;
   while (true) {
     const Link up = item(id).link;

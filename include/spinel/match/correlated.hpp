@@ -6,12 +6,13 @@
 // probabilities as in PyMatching's two-pass decoder: joint over marginal, at most 1/2.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
@@ -24,7 +25,7 @@ class CorrelatedMatcher {
   using Options = PathTableOptions;
 
   /// `mechanism_of[k]` says which mechanism edge k is a component of; components of one mechanism stand together.
-  static std::size_t memory_needed(std::size_t n_detectors, std::span<const std::uint32_t> mechanism_of,
+  static std::size_t memory_needed(std::size_t n_detectors, Span<const std::uint32_t> mechanism_of,
                                    std::size_t n_observables, const Options& options = {}) noexcept {
     Arena counter;
     CorrelatedMatcher{}.lay_out(mechanism_of, counter);
@@ -34,8 +35,8 @@ class CorrelatedMatcher {
 
   /// As `ExactMatcher::create`, whose errors it shares; bad_shape too if the two spans differ in size.
   static Result<CorrelatedMatcher> create(std::size_t n_detectors, std::size_t n_observables,
-                                          std::span<const GraphEdge> edges, std::span<const std::uint32_t> mechanism_of,
-                                          std::span<std::byte> memory, const Options& options = {}) noexcept {
+                                          Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of,
+                                          Span<std::byte> memory, const Options& options = {}) noexcept {
     if (edges.size() != mechanism_of.size()) return Status::bad_shape;
     CorrelatedMatcher made;
     Arena arena(memory);
@@ -61,7 +62,7 @@ class CorrelatedMatcher {
           place = static_cast<std::uint32_t>(n);
           weights_[n++] = implied;
         } else {
-          weights_[place].weight = std::min(weights_[place].weight, implied.weight);
+          weights_[place].weight = spinel::min(weights_[place].weight, implied.weight);
         }
       }
     });
@@ -84,13 +85,13 @@ class CorrelatedMatcher {
 
   /// Calls `visit(begin, end)` for the components of every mechanism.
   template <class Visit>
-  static void for_mechanisms(std::span<const std::uint32_t> mechanism_of, Visit&& visit) noexcept {
+  static void for_mechanisms(Span<const std::uint32_t> mechanism_of, Visit&& visit) noexcept {
     for (std::size_t begin = 0, end = 0; begin < mechanism_of.size(); begin = end) {
       while (end < mechanism_of.size() && mechanism_of[end] == mechanism_of[begin]) ++end;
       visit(begin, end);
     }
   }
-  void lay_out(std::span<const std::uint32_t> mechanism_of, Arena& arena) noexcept {
+  void lay_out(Span<const std::uint32_t> mechanism_of, Arena& arena) noexcept {
     std::size_t n_pairs = 0;
     for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) { n_pairs += (end - begin) * (end - begin - 1); });
     const std::size_t n_edges = mechanism_of.size();
@@ -101,18 +102,18 @@ class CorrelatedMatcher {
     weights_ = arena.take<EdgeWeight>(n_edges);
     for (auto& place : place_) place = no_place;
   }
-  void find_implied(std::span<const GraphEdge> edges, std::span<const std::uint32_t> mechanism_of) noexcept;
+  void find_implied(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of) noexcept;
 
   ExactMatcher exact_;
-  std::span<Joint> joints_;  // only for set-up
-  std::span<EdgeWeight> implied_;
-  std::span<std::uint32_t> implied_begin_;
-  std::span<std::uint32_t> place_;  // per shot: of an edge in weights_
-  std::span<EdgeWeight> weights_;
+  Span<Joint> joints_;  // only for set-up
+  Span<EdgeWeight> implied_;
+  Span<std::uint32_t> implied_begin_;
+  Span<std::uint32_t> place_;  // per shot: of an edge in weights_
+  Span<EdgeWeight> weights_;
 };
 
-inline void CorrelatedMatcher::find_implied(std::span<const GraphEdge> edges,
-                                            std::span<const std::uint32_t> mechanism_of) noexcept {
+inline void CorrelatedMatcher::find_implied(Span<const GraphEdge> edges,
+                                            Span<const std::uint32_t> mechanism_of) noexcept {
   const MatchingGraph& graph = exact_.graph();
   std::size_t n = 0;
   for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) {
@@ -123,7 +124,7 @@ inline void CorrelatedMatcher::find_implied(std::span<const GraphEdge> edges,
         joints_[n++] = {cause, effect, edges[i].probability};
       }
   });
-  std::sort(joints_.begin(), joints_.begin() + static_cast<std::ptrdiff_t>(n), [](const Joint& x, const Joint& y) {
+  spinel::sort(joints_.data(), joints_.data() + n, [](const Joint& x, const Joint& y) {
     return x.cause != y.cause ? x.cause < y.cause : x.effect != y.effect ? x.effect < y.effect : x.probability < y.probability;
   });
   std::uint32_t n_implied = 0, next_cause = 0;
@@ -134,8 +135,8 @@ inline void CorrelatedMatcher::find_implied(std::span<const GraphEdge> edges,
     for (; end < n && joints_[end].cause == of.cause && joints_[end].effect == of.effect; ++end)
       joint = joint * (1 - joints_[end].probability) + joints_[end].probability * (1 - joint);
     for (; next_cause <= of.cause; ++next_cause) implied_begin_[next_cause] = n_implied;
-    const double conditional = std::min(0.5, joint / graph.edges()[of.cause].probability);
-    const std::int32_t weight = graph.units(std::log((1 - conditional) / conditional));
+    const double conditional = spinel::min(0.5, joint / graph.edges()[of.cause].probability);
+    const std::int32_t weight = graph.units(spinel::log((1 - conditional) / conditional));
     if (weight < graph.signed_weight(of.effect)) implied_[n_implied++] = {of.effect, weight};
     k = end;
   }

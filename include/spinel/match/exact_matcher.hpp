@@ -5,20 +5,20 @@
 // which equals the matching's own weight only if both are optimal: `certificate` compares them.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/alternating_tree.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/matcher.hpp>
 #include <spinel/match/path_tables.hpp>
 #include <spinel/match/shortest_paths.hpp>
-#include <utility>
 
 namespace spinel {
 
@@ -38,8 +38,8 @@ class ExactMatcher {
   /// says. Set-up runs one bounded Dijkstra search a detector.
   /// Errors: those of `MatchingGraph::build`; out_of_capacity if `memory` is smaller than `memory_needed`;
   /// bad_argument for more than 64 observables.
-  static Result<ExactMatcher> create(std::size_t n_detectors, std::size_t n_observables, std::span<const GraphEdge> edges,
-                                     std::span<std::byte> memory, const Options& options = {}) noexcept {
+  static Result<ExactMatcher> create(std::size_t n_detectors, std::size_t n_observables, Span<const GraphEdge> edges,
+                                     Span<std::byte> memory, const Options& options = {}) noexcept {
     if (n_observables > 64) return Status::bad_argument;
     if (n_detectors > MatchingGraph::max_detectors || edges.size() > MatchingGraph::max_detectors) return Status::bad_shape;
     Arena arena(memory);
@@ -60,7 +60,7 @@ class ExactMatcher {
   /// next call. Applying and undoing them takes time in proportion to their number, but no table of distances is of use
   /// then: every look at the graph is a search. Of several weights for one edge the last one counts; edges beyond
   /// `graph().edges()` are ignored.
-  MatchResult decode(const std::uint8_t* events, std::span<const EdgeWeight> weights) noexcept {
+  MatchResult decode(const std::uint8_t* events, Span<const EdgeWeight> weights) noexcept {
     apply(weights);
     read(events);
     const std::size_t n_left = match_mutual(by_search());
@@ -123,7 +123,7 @@ class ExactMatcher {
 
   bool by_search() const noexcept { return n_changed_ > 0; }
   /// Takes back the last shot's own weights and sets this one's.
-  void apply(std::span<const EdgeWeight> weights) noexcept {
+  void apply(Span<const EdgeWeight> weights) noexcept {
     for (std::size_t k = 0; k < n_changed_; ++k) {
       graph_.set_weight(changed_[k]);
       is_changed_[changed_[k].edge] = 0;
@@ -134,7 +134,7 @@ class ExactMatcher {
       if (change.edge >= graph_.edges().size()) continue;
       if (is_changed_[change.edge] == 0) changed_[n_changed_++] = {change.edge, graph_.signed_weight(change.edge)};
       is_changed_[change.edge] = 1;
-      largest = std::max<std::uint64_t>(largest, change.weight < 0 ? 0u - static_cast<std::uint32_t>(change.weight)
+      largest = spinel::max<std::uint64_t>(largest, change.weight < 0 ? 0u - static_cast<std::uint32_t>(change.weight)
                                                                    : static_cast<std::uint32_t>(change.weight));
       graph_.set_weight(change);
     }
@@ -277,7 +277,7 @@ class ExactMatcher {
       std::uint32_t b = tree_.leaf(mate.v).node;
       const bool from_b = mate.path != detail::searched_path &&
                           a + static_cast<std::uint32_t>(tables_.offset(mate.path)) != b;
-      if (from_b) std::swap(a, b);
+      if (from_b) spinel::swap(a, b);
       return walk_path(a, b, visit);
     }
     while (a != boundary_node) {
@@ -294,13 +294,13 @@ class ExactMatcher {
   ShortestPaths paths_;
   // == Per shot ==
   detail::AlternatingTree tree_;
-  std::span<EdgeWeight> changed_;  // with the weights they had before
-  std::span<std::uint8_t> is_changed_;
+  Span<EdgeWeight> changed_;  // with the weights they had before
+  Span<std::uint8_t> is_changed_;
   std::size_t n_changed_ = 0;
-  std::span<detail::Link> nearest_;
-  std::span<std::int32_t> unpaired_;
-  std::span<detail::Link> mates_;       // by leaf while resolving, then one a pair
-  std::span<detail::Link> to_resolve_;  // u: leaf matched to the outside, v: item
+  Span<detail::Link> nearest_;
+  Span<std::int32_t> unpaired_;
+  Span<detail::Link> mates_;       // by leaf while resolving, then one a pair
+  Span<detail::Link> to_resolve_;  // u: leaf matched to the outside, v: item
   std::size_t n_pairs_ = 0;
 };
 
@@ -354,7 +354,7 @@ inline ExactMatcher::Certificate ExactMatcher::certificate() noexcept {
     std::int64_t way_out = infinite_distance;
     paths_.from_node(graph_, own.node, [&](std::uint32_t node, std::int64_t distance) {
       if (const std::uint32_t edge = graph_.boundary_edge(node); edge != MatchingGraph::no_edge)
-        way_out = std::min(way_out, distance + graph_.edges()[edge].weight);
+        way_out = spinel::min(way_out, distance + graph_.edges()[edge].weight);
       for (std::size_t m = 0; m < tree_.n_leaves(); ++m) {
         const auto other_id = static_cast<std::int32_t>(m);
         const detail::Leaf& other = tree_.leaf(other_id);

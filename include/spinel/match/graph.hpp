@@ -5,12 +5,14 @@
 // Source: Higgott and Gidney, Sparse Blossom, arXiv:2303.15933, for the conventions that users know.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 
 namespace spinel {
@@ -75,18 +77,18 @@ class MatchingGraph {
   /// which the first's observables are kept (as users of PyMatching expect).
   /// Errors: bad_argument for p outside [0, 1], NaN, a merged p of exactly 1 (infinite weight) or an edge without a
   /// detector; bad_shape for a detector index >= n_detectors or more than `max_detectors`.
-  Status build(std::span<const GraphEdge> mechanisms) noexcept;
+  Status build(Span<const GraphEdge> mechanisms) noexcept;
 
   std::size_t n_detectors() const noexcept { return n_detectors_; }
-  std::span<const MergedEdge> edges() const noexcept { return edges_.first(n_merged_); }
-  std::span<const Neighbor> neighbors(std::uint32_t node) const noexcept {
+  Span<const MergedEdge> edges() const noexcept { return edges_.first(n_merged_); }
+  Span<const Neighbor> neighbors(std::uint32_t node) const noexcept {
     return neighbors_.subspan(row_begin_[node], row_begin_[node + 1] - row_begin_[node]);
   }
   static constexpr std::uint32_t no_edge = 0xffffffff;
   /// Index of the edge from `node` to the boundary, or `no_edge`.
   std::uint32_t boundary_edge(std::uint32_t node) const noexcept { return boundary_edge_[node]; }
   /// Events, flips and weight of the mechanisms that are assumed to have happened (p > 1/2); 64 detectors a word.
-  std::span<const std::uint64_t> assumed_events() const noexcept { return assumed_events_; }
+  Span<const std::uint64_t> assumed_events() const noexcept { return assumed_events_; }
   ObservableFlips assumed_observables() const noexcept { return assumed_observables_; }
   std::int64_t assumed_weight() const noexcept { return assumed_weight_; }
   /// Natural logarithms in one weight unit.
@@ -94,7 +96,7 @@ class MatchingGraph {
   /// A weight in nats as the even number of units next to it, limited to four times the largest of the graph's own.
   std::int32_t units(double nats) const noexcept {
     constexpr double limit = 4.0 * max_half_weight;
-    return 2 * static_cast<std::int32_t>(std::llround(std::clamp(0.5 * nats / nats_per_unit_, -limit, limit)));
+    return 2 * static_cast<std::int32_t>(spinel::llround(spinel::clamp(0.5 * nats / nats_per_unit_, -limit, limit)));
   }
   /// The merged edge that mechanism `k` given to `build` became part of, `no_edge` if it was dropped.
   std::uint32_t merged_into(std::size_t k) const noexcept { return merged_into_[k]; }
@@ -115,7 +117,7 @@ class MatchingGraph {
   }
 
  private:
-  Status merge(std::span<const GraphEdge> mechanisms) noexcept;
+  Status merge(Span<const GraphEdge> mechanisms) noexcept;
   void quantize() noexcept;
   void index() noexcept;
   /// Adds a negated edge to what is assumed (sign -1) or takes it out again (+1).
@@ -128,31 +130,31 @@ class MatchingGraph {
   struct Places {
     std::uint32_t at_a = 0, at_b = 0;  // of an edge among the neighbors
   };
-  static double log_odds(double p) noexcept { return std::log((1 - p) / p); }
+  static double log_odds(double p) noexcept { return spinel::log((1 - p) / p); }
 
   std::size_t n_detectors_ = 0;
   std::size_t n_merged_ = 0;
-  std::span<MergedEdge> edges_;
-  std::span<std::uint32_t> order_;
-  std::span<std::uint32_t> row_begin_;
-  std::span<Neighbor> neighbors_;
-  std::span<std::uint32_t> boundary_edge_;
-  std::span<Places> places_;
-  std::span<std::uint32_t> merged_into_;
-  std::span<std::uint64_t> assumed_events_;
+  Span<MergedEdge> edges_;
+  Span<std::uint32_t> order_;
+  Span<std::uint32_t> row_begin_;
+  Span<Neighbor> neighbors_;
+  Span<std::uint32_t> boundary_edge_;
+  Span<Places> places_;
+  Span<std::uint32_t> merged_into_;
+  Span<std::uint64_t> assumed_events_;
   ObservableFlips assumed_observables_ = 0;
   std::int64_t assumed_weight_ = 0;
   double nats_per_unit_ = 1;
 };
 
-inline Status MatchingGraph::build(std::span<const GraphEdge> mechanisms) noexcept {
+inline Status MatchingGraph::build(Span<const GraphEdge> mechanisms) noexcept {
   if (const Status status = merge(mechanisms); status != Status::ok) return status;
   quantize();
   index();
   return Status::ok;
 }
 
-inline Status MatchingGraph::merge(std::span<const GraphEdge> mechanisms) noexcept {
+inline Status MatchingGraph::merge(Span<const GraphEdge> mechanisms) noexcept {
   if (n_detectors_ > max_detectors || mechanisms.size() > max_detectors) return Status::bad_shape;
   std::size_t n_used = 0;
   for (std::size_t k = 0; k < mechanisms.size(); ++k) {
@@ -164,9 +166,9 @@ inline Status MatchingGraph::merge(std::span<const GraphEdge> mechanisms) noexce
     merged_into_[k] = no_edge;
     if (edge.probability > 0) order_[n_used++] = static_cast<std::uint32_t>(k);
   }
-  const auto low = [&](std::uint32_t k) { return std::min(mechanisms[k].a, mechanisms[k].b); };
-  const auto high = [&](std::uint32_t k) { return std::max(mechanisms[k].a, mechanisms[k].b); };
-  std::sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n_used), [&](std::uint32_t x, std::uint32_t y) {
+  const auto low = [&](std::uint32_t k) { return spinel::min(mechanisms[k].a, mechanisms[k].b); };
+  const auto high = [&](std::uint32_t k) { return spinel::max(mechanisms[k].a, mechanisms[k].b); };
+  spinel::sort(order_.data(), order_.data() + n_used, [&](std::uint32_t x, std::uint32_t y) {
     if (low(x) != low(y)) return low(x) < low(y);
     if (high(x) != high(y)) return high(x) < high(y);
     return x < y;
@@ -191,7 +193,7 @@ inline Status MatchingGraph::merge(std::span<const GraphEdge> mechanisms) noexce
 inline void MatchingGraph::quantize() noexcept {
   double largest = 0;
   for (const MergedEdge& edge : edges())
-    if (edge.probability > 0) largest = std::max(largest, std::abs(log_odds(edge.probability)));
+    if (edge.probability > 0) largest = spinel::max(largest, spinel::abs(log_odds(edge.probability)));
   const double half_units_per_nat = largest > 0 ? max_half_weight / largest : 1;
   nats_per_unit_ = 0.5 / half_units_per_nat;
   for (auto& word : assumed_events_) word = 0;
@@ -200,7 +202,7 @@ inline void MatchingGraph::quantize() noexcept {
   for (std::size_t k = 0; k < n_merged_; ++k) {
     MergedEdge& edge = edges_[k];
     const double weight = edge.probability > 0 ? log_odds(edge.probability) : largest;
-    edge.weight = 2 * static_cast<std::uint32_t>(std::llround(std::abs(weight) * half_units_per_nat));
+    edge.weight = 2 * static_cast<std::uint32_t>(spinel::llround(spinel::abs(weight) * half_units_per_nat));
     edge.negated = weight < 0 && edge.weight > 0;
     if (edge.negated) assume(edge, -1);
   }

@@ -4,12 +4,13 @@
 // A neighborhood list is valid for another layer too where the entries that differ lie outside the experiment.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/math.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_layout.hpp>
@@ -33,8 +34,8 @@ class LatticeTableBuilder {
     for (int layer = 0; layer <= Layout::last_layer; ++layer)
       if (Layout::layer_class(layer) != Layout::end_layers || layer == Layout::last_layer / 2) layers_[n_layers_++] = layer;
     // From the middle outwards: the middle sees the most layers, so its lists serve the others.
-    std::sort(layers_, layers_ + n_layers_, [](int a, int b) {
-      const int off_a = std::abs(2 * a - Layout::last_layer), off_b = std::abs(2 * b - Layout::last_layer);
+    spinel::sort(layers_, layers_ + n_layers_, [](int a, int b) {
+      const int off_a = spinel::abs(2 * a - Layout::last_layer), off_b = spinel::abs(2 * b - Layout::last_layer);
       return off_a != off_b ? off_a < off_b : a < b;
     });
     tables.n_near = tables.n_windows = tables.n_window_slots = tables.n_far = tables.n_far_slots = 0;
@@ -76,8 +77,8 @@ class LatticeTableBuilder {
     heaviest_ = 0;
     for (const MergedEdge& edge : graph.edges()) {
       if (edge.negated || edge.weight == 0 || edge.observables > 1) return Status::unsupported;
-      lightest_ = std::min(lightest_, static_cast<std::int32_t>(edge.weight));
-      heaviest_ = std::max(heaviest_, static_cast<std::int32_t>(edge.weight));
+      lightest_ = spinel::min(lightest_, static_cast<std::int32_t>(edge.weight));
+      heaviest_ = spinel::max(heaviest_, static_cast<std::int32_t>(edge.weight));
     }
     if (heaviest_ == 0) return Status::unsupported;
     tables.bucket_shift = static_cast<std::int32_t>(std::bit_width(static_cast<std::uint32_t>(lightest_))) - 1;
@@ -128,7 +129,7 @@ class LatticeTableBuilder {
         [&](int id, MarkedDistance distance) { tables.boundary[id] = distance; });
     furthest_ = 0;
     for (std::size_t node = 0; node < graph.n_detectors(); ++node)
-      if (!is_isolated(graph, node)) furthest_ = std::max(furthest_, distance_of(tables.boundary[Layout::id(sites[node])]));
+      if (!is_isolated(graph, node)) furthest_ = spinel::max(furthest_, distance_of(tables.boundary[Layout::id(sites[node])]));
     // Twice the largest dual variable must fit 32 bits with room for time offsets.
     return furthest_ < (1 << 29) ? Status::ok : Status::unsupported;
   }
@@ -164,23 +165,23 @@ class LatticeTableBuilder {
           for (int s = 0; s < seen.size; ++s) {
             const auto& one = seen.seen[s];
             const std::int32_t distance = distance_of(one.distance);
-            const int layers = std::abs(one.layers), positions = std::abs(one.positions);
-            if (layers > 1 || positions > window_reach) near = std::min(near, distance);
-            if (layers > 2 || positions > window_reach) window = std::min(window, distance);
-            if (layers > Layout::max_layers_reached) list = std::min(list, distance);
+            const int layers = spinel::abs(one.layers), positions = spinel::abs(one.positions);
+            if (layers > 1 || positions > window_reach) near = spinel::min(near, distance);
+            if (layers > 2 || positions > window_reach) window = spinel::min(window, distance);
+            if (layers > Layout::max_layers_reached) list = spinel::min(list, distance);
             sorted_[n++] = distance;
           }
           if (n > 16) {
-            std::nth_element(sorted_, sorted_ + 16, sorted_ + n);
-            near = std::min(near, sorted_[16]);
+            spinel::nth_element(sorted_, sorted_ + 16, sorted_ + n);
+            near = spinel::min(near, sorted_[16]);
           }
           if (n > 64) {
-            std::nth_element(sorted_, sorted_ + 64, sorted_ + n);
-            window = std::min(window, sorted_[64]);
+            spinel::nth_element(sorted_, sorted_ + 64, sorted_ + n);
+            window = spinel::min(window, sorted_[64]);
           }
         }
-    window = std::min(window, list);
-    near = std::min(near, window);
+    window = spinel::min(window, list);
+    near = spinel::min(near, window);
     tables.radius[0] = near;
     tables.radius[1] = window;
     tables.radius[2] = list;
@@ -199,7 +200,7 @@ class LatticeTableBuilder {
       if (!Layout::exists(type, layers_[k])) continue;
       const Status status = look_around(type, layers_[k], position, tables.radius[2], tables, search, lists_[k]);
       if (status != Status::ok) return status;
-      std::sort(lists_[k].seen, lists_[k].seen + lists_[k].size, [](const Seen& a, const Seen& b) {
+      spinel::sort(lists_[k].seen, lists_[k].seen + lists_[k].size, [](const Seen& a, const Seen& b) {
         return a.layers != b.layers ? a.layers < b.layers : a.positions < b.positions;
       });
     }
@@ -272,7 +273,7 @@ class LatticeTableBuilder {
     for (int layer = 0; layer < 3; ++layer) table.first_slot[layer] = static_cast<std::uint8_t>(first[layer]);
     int order[16];
     for (int k = 0; k < n_part_; ++k) order[k] = k;
-    std::sort(order, order + n_part_, [&](int a, int b) {
+    spinel::sort(order, order + n_part_, [&](int a, int b) {
       const auto x = distance_of(part_[a].distance), y = distance_of(part_[b].distance);
       return x != y ? x < y : a < b;
     });
@@ -285,9 +286,9 @@ class LatticeTableBuilder {
     }
     for (std::size_t k = 0; k < tables.n_near; ++k) {
       const NearTable& known = tables.near[k];
-      if (std::equal(known.mask, known.mask + 3, table.mask) && std::equal(known.rank, known.rank + 16, table.rank) &&
-          std::equal(known.offset, known.offset + 17, table.offset) &&
-          std::equal(known.distance, known.distance + 17, table.distance))
+      if (spinel::equal(known.mask, known.mask + 3, table.mask) && spinel::equal(known.rank, known.rank + 16, table.rank) &&
+          spinel::equal(known.offset, known.offset + 17, table.offset) &&
+          spinel::equal(known.distance, known.distance + 17, table.distance))
         return static_cast<int>(k);
     }
     if (tables.n_near == Tables::max_near) return -1;

@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <type_traits>
+
 #include <spinel/code/detectors.hpp>
 #include <spinel/code/experiment.hpp>
 #include <spinel/code/lattice.hpp>
-#include <type_traits>
 
 namespace spinel {
 

@@ -8,8 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_builder.hpp>
@@ -45,7 +46,7 @@ class LatticeMatcher {
   /// Builds the tables for the unrolled model `edges`; weights become fixed point as MatchingGraph says, so totals equal those
   /// of ExactMatcher. Errors: bad_shape (not the experiment's detectors), unsupported (the model is not this lattice with
   /// this numbering: use ExactMatcher), out_of_capacity (scratch, or too many kinds of neighborhoods), and MatchingGraph's.
-  Status set_up(std::span<const GraphEdge> edges, std::span<std::byte> scratch_memory,
+  Status set_up(Span<const GraphEdge> edges, Span<std::byte> scratch_memory,
                 DetectorNumbering numbering = DetectorNumbering::own) noexcept {
     is_set_up_ = false;
     Arena arena(scratch_memory);
@@ -116,8 +117,8 @@ class LatticeMatcher {
  private:
   struct Scratch {
     MatchingGraph graph;
-    std::span<LatticeSite> sites;
-    std::span<Builder> builder;
+    Span<LatticeSite> sites;
+    Span<Builder> builder;
     void lay_out(std::size_t n_edges, Arena& arena) noexcept {
       graph.lay_out(n_detectors(), n_edges, arena);
       sites = arena.take<LatticeSite>(n_detectors());

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/core/status.hpp>
 #include <spinel/match/lattice_layout.hpp>
 

@@ -9,6 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
+
+#include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>
@@ -325,7 +328,7 @@ class LatticeTree {
       slots |= hits << (window.first_slot[layer] & 63);
     }
     CandidateList& list = lists_[leaf];
-    if (!reserve(list, list.size + std::popcount(slots) + 4)) return;
+    if (!reserve(list, list.size + count_ones(slots) + 4)) return;
     const std::int16_t* offsets = &tables_->window_offset[window.begin];
     const MarkedDistance* distances = &tables_->window_distance[window.begin];
     Candidate* out = &candidates_[list.begin + list.size];

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/match/graph.hpp>
 
 namespace spinel {

@@ -5,13 +5,14 @@
 // The exact matcher reads a row in two blocks, near and far, and runs Dijkstra's algorithm past their end.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/shortest_paths.hpp>
 
@@ -56,13 +57,13 @@ class PathTables {
  public:
   static std::size_t per_node(std::size_t n_detectors, const PathTableOptions& options) noexcept {
     if (n_detectors == 0) return 0;
-    const std::size_t fair = std::clamp<std::size_t>(options.max_entries / n_detectors, options.min_per_node,
-                                                     std::max(options.min_per_node, options.max_per_node));
-    return std::min(fair, n_detectors - 1);
+    const std::size_t fair = spinel::clamp<std::size_t>(options.max_entries / n_detectors, options.min_per_node,
+                                                     spinel::max(options.min_per_node, options.max_per_node));
+    return spinel::min(fair, n_detectors - 1);
   }
   void lay_out(std::size_t n_detectors, std::size_t n_observables, const PathTableOptions& options, Arena& arena) noexcept {
     per_node_ = per_node(n_detectors, options);
-    near_per_node_ = std::min<std::size_t>(options.near_per_node, per_node_);
+    near_per_node_ = spinel::min<std::size_t>(options.near_per_node, per_node_);
     flip_bytes_ = (n_observables + 7) / 8;
     const std::size_t padded = padded_count(near_per_node_) + padded_count(per_node_ - near_per_node_);
     const std::size_t n_entries = (n_detectors + 1) * padded + FirstLook::width;
@@ -137,21 +138,21 @@ class PathTables {
   std::size_t near_per_node_ = 0;
   std::size_t flip_bytes_ = 0;
   std::size_t n_entries_ = 0;
-  std::span<PathRow> rows_;
-  std::span<FirstLook> first_looks_;
-  std::span<std::int32_t> offsets_;
-  std::span<std::uint32_t> distances_;
-  std::span<std::uint8_t> flips_;
+  Span<PathRow> rows_;
+  Span<FirstLook> first_looks_;
+  Span<std::int32_t> offsets_;
+  Span<std::uint32_t> distances_;
+  Span<std::uint8_t> flips_;
   // == Only for set-up ==
-  std::span<ObservableFlips> path_flips_;
-  std::span<Found> found_;
-  std::span<PathBlock> blocks_;  // hash table of what is stored, open addressing, count 0: free
+  Span<ObservableFlips> path_flips_;
+  Span<Found> found_;
+  Span<PathBlock> blocks_;  // hash table of what is stored, open addressing, count 0: free
 };
 
 inline void PathTables::find_nearest(const MatchingGraph& graph, ShortestPaths& paths, std::uint32_t source) noexcept {
   PathRow& row = rows_[source];
   // No dual variable exceeds the distance to the boundary, so nothing beyond twice that matters.
-  const std::int64_t horizon = std::min<std::int64_t>(2 * row.boundary_distance, std::int64_t{1} << 31);
+  const std::int64_t horizon = spinel::min<std::int64_t>(2 * row.boundary_distance, std::int64_t{1} << 31);
   row.radius = 2 * row.boundary_distance;
   std::size_t n = 0;
   paths.from_node(graph, source, [&](std::uint32_t node, std::int64_t distance) {
@@ -159,23 +160,23 @@ inline void PathTables::find_nearest(const MatchingGraph& graph, ShortestPaths& 
     if (node == source) return true;
     const bool useless = distance >= row.boundary_distance + rows_[node].boundary_distance;
     if (distance >= horizon || (!useless && n == per_node_)) {
-      row.radius = std::min(row.radius, distance);
+      row.radius = spinel::min(row.radius, distance);
       return false;
     }
     if (!useless) found_[n++] = {node, static_cast<std::uint32_t>(distance)};
     return true;
   });
-  const std::size_t n_near = std::min(n, near_per_node_);
+  const std::size_t n_near = spinel::min(n, near_per_node_);
   row.near = store(source, 0, n_near);
   row.far = store(source, n_near, n);
   row.near_radius = n_near < n ? found_[n_near].distance : row.radius;
   FirstLook& look = first_looks_[source];
   look.begin = row.near.begin;
-  look.count = std::min(row.near.count, FirstLook::width);
+  look.count = spinel::min(row.near.count, FirstLook::width);
   const std::int64_t radius = look.count < row.near.count ? distances_[look.begin + look.count] : row.near_radius;
-  look.radius = static_cast<std::uint32_t>(std::min<std::int64_t>(radius, FirstLook::unbounded));
+  look.radius = static_cast<std::uint32_t>(spinel::min<std::int64_t>(radius, FirstLook::unbounded));
   look.boundary_distance =
-      static_cast<std::uint32_t>(std::min<std::int64_t>(row.boundary_distance, FirstLook::unbounded));
+      static_cast<std::uint32_t>(spinel::min<std::int64_t>(row.boundary_distance, FirstLook::unbounded));
   paths.clear();
 }
 
@@ -204,9 +205,9 @@ inline PathBlock PathTables::store(std::uint32_t source, std::size_t from, std::
       n_entries_ += padded;
       return block;
     }
-    if (block.count == count && std::equal(&offsets_[block.begin], &offsets_[block.begin] + padded, &offsets_[n_entries_]) &&
-        std::equal(&distances_[block.begin], &distances_[block.begin] + padded, &distances_[n_entries_]) &&
-        std::equal(flips_.data() + block.begin * flip_bytes_, flips_.data() + (block.begin + padded) * flip_bytes_,
+    if (block.count == count && spinel::equal(&offsets_[block.begin], &offsets_[block.begin] + padded, &offsets_[n_entries_]) &&
+        spinel::equal(&distances_[block.begin], &distances_[block.begin] + padded, &distances_[n_entries_]) &&
+        spinel::equal(flips_.data() + block.begin * flip_bytes_, flips_.data() + (block.begin + padded) * flip_bytes_,
                    flips_.data() + n_entries_ * flip_bytes_))
       return block;
   }

@@ -4,12 +4,13 @@
 // which the first is kept sorted, or a heap for weights too large for the ring.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/match/graph.hpp>
 
 namespace spinel {
@@ -31,8 +32,8 @@ class ShortestPaths {
   /// Chooses the queue for the weights of `graph`; to be called whenever a weight may have grown.
   void prepare(const MatchingGraph& graph) noexcept {
     std::uint32_t largest = 1;
-    for (const MergedEdge& edge : graph.edges()) largest = std::max(largest, edge.weight);
-    bucket_shift_ = static_cast<unsigned>(std::max(0, static_cast<int>(std::bit_width(largest)) - buckets_per_largest_log2));
+    for (const MergedEdge& edge : graph.edges()) largest = spinel::max(largest, edge.weight);
+    bucket_shift_ = static_cast<unsigned>(spinel::max(0, static_cast<int>(std::bit_width(largest)) - buckets_per_largest_log2));
     largest_ = std::uint64_t{n_buckets - 2} << bucket_shift_;
     has_buckets_ = true;
     for (auto& bucket : buckets_) bucket = no_entry;
@@ -91,7 +92,7 @@ class ShortestPaths {
     state.edge = edge;
     if (!has_buckets_) {
       queue_[n_queued_++] = {distance, node, no_entry};
-      std::push_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later);
+      spinel::push_heap(queue_.data(), queue_.data() + n_queued_, later);
       return;
     }
     const std::int64_t index = distance >> bucket_shift_;
@@ -110,7 +111,7 @@ class ShortestPaths {
   void settle(const MatchingGraph& graph, Visit&& visit) noexcept {
     if (has_buckets_) return settle_buckets(graph, visit);
     while (n_queued_ > 0) {
-      std::pop_heap(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n_queued_), later);
+      spinel::pop_heap(queue_.data(), queue_.data() + n_queued_, later);
       if (const Entry entry = queue_[--n_queued_]; !settle_entry(graph, entry, visit)) return;
     }
   }
@@ -119,7 +120,7 @@ class ShortestPaths {
     current_ = 0;
     if (n_left_out_ < n_queued_) {
       current_ = queue_[0].distance >> bucket_shift_;
-      for (std::size_t k = 1; k < n_queued_; ++k) current_ = std::min(current_, queue_[k].distance >> bucket_shift_);
+      for (std::size_t k = 1; k < n_queued_; ++k) current_ = spinel::min(current_, queue_[k].distance >> bucket_shift_);
     }
     for (; n_left_out_ < n_queued_; ++current_) {
       std::uint32_t& bucket = buckets_[static_cast<std::size_t>(current_) % n_buckets];
@@ -150,11 +151,11 @@ class ShortestPaths {
   std::uint64_t largest_ = 0;
   std::int64_t current_ = no_bucket;  // the bucket being settled
   std::size_t n_sorted_ = 0;
-  std::span<State> states_;
-  std::span<std::uint32_t> touched_;
-  std::span<Entry> queue_;  // every relaxation may push once: at most two an edge, and the sources
-  std::span<Entry> sorted_;
-  std::span<std::uint32_t> buckets_;  // first entry of each
+  Span<State> states_;
+  Span<std::uint32_t> touched_;
+  Span<Entry> queue_;  // every relaxation may push once: at most two an edge, and the sources
+  Span<Entry> sorted_;
+  Span<std::uint32_t> buckets_;  // first entry of each
   std::size_t n_touched_ = 0;
   std::size_t n_queued_ = 0;
   std::size_t n_left_out_ = 0;  // of the entries in buckets, those that left them

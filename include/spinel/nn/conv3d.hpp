@@ -5,9 +5,10 @@
 // kernel rounds and rows) follows measurements: docs/decisions/0010-convolution-kernels.md.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/nn/activation.hpp>
 #include <spinel/simd/arch.hpp>
@@ -179,8 +180,8 @@ struct Tile {
   static SPINEL_ALWAYS_INLINE void column(Sums& sums, const typename E::input* SPINEL_RESTRICT x,
                                           const typename E::weight* SPINEL_RESTRICT w) noexcept {
     constexpr int shift = kw - reach;
-    constexpr int first = left && shift < 0 ? std::min(-shift, sites) : 0;
-    constexpr int last = right && shift > 0 ? std::max(sites - shift, 0) : sites;
+    constexpr int first = left && shift < 0 ? spinel::min(-shift, sites) : 0;
+    constexpr int last = right && shift > 0 ? spinel::max(sites - shift, 0) : sites;
     if constexpr (first < last) {
       x += shift * in_channels;
       w += static_cast<std::ptrdiff_t>(kw) * (in_channels / E::group) * vector_weights;
@@ -275,8 +276,8 @@ struct DirectConv {
     for (int block = 0; block < out_channels / block_channels; ++block)
       for (int t = begin; t < end; ++t)
         for (int h = 0; h < distance; ++h) {
-          const TapRange taps{std::max(0, reach - t), std::min(kernel, rounds - t + reach), std::max(0, reach - h),
-                              std::min(kernel, distance - h + reach)};
+          const TapRange taps{spinel::max(0, reach - t), spinel::min(kernel, rounds - t + reach), spinel::max(0, reach - h),
+                              spinel::min(kernel, distance - h + reach)};
           const std::ptrdiff_t site = (static_cast<std::ptrdiff_t>(t - begin) * distance + h) * distance;
           row(x + site * in_channels, taps, packed + block * block_weights, epilogue.at_row(taps, kernel), out + site * out_channels + block * block_channels,
               block * block_channels, std::make_integer_sequence<int, plan.n_tiles>{});
@@ -336,10 +337,10 @@ struct NarrowConv {
         for (int w = 0; w < distance; ++w) {
           // One partial sum a kernel row: independent additions overlap.
           float sums[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(filters)] = {};
-          const int kt1 = std::min(kernel, rounds - t + reach), kh0 = std::max(0, reach - h), kh1 = std::min(kernel, distance - h + reach),
-                    kw0 = std::max(0, reach - w), kw1 = std::min(kernel, distance - w + reach);
+          const int kt1 = spinel::min(kernel, rounds - t + reach), kh0 = spinel::max(0, reach - h), kh1 = spinel::min(kernel, distance - h + reach),
+                    kw0 = spinel::max(0, reach - w), kw1 = spinel::min(kernel, distance - w + reach);
           const bool inside = kh0 == 0 && kh1 == kernel && kw0 == 0 && kw1 == kernel;
-          for (int kt = std::max(0, reach - t); kt < kt1; ++kt) {
+          for (int kt = spinel::max(0, reach - t); kt < kt1; ++kt) {
             const float* center = product + ((static_cast<std::ptrdiff_t>(t - begin + kt - reach) * distance + h - reach) * distance + w - reach) * columns +
                                   kt * kernel * kernel * filters;
             const auto add = [&](int kh, int kw) {

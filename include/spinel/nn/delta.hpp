@@ -9,8 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/simd/arch.hpp>
@@ -28,9 +29,9 @@ struct DeltaRow {
 /// The rows of differences of a stretch of rounds.
 struct DeltaRows {
   static constexpr int levels = 3;  // 255 = 127 + 127 + 1
-  std::span<std::int8_t> values;    // [row][channel], then one row of zeros
-  std::span<DeltaRow> rows;
-  std::span<std::int32_t> order;  // rows by level, then by extent
+  Span<std::int8_t> values;    // [row][channel], then one row of zeros
+  Span<DeltaRow> rows;
+  Span<std::int32_t> order;  // rows by level, then by extent
   int level_end[levels] = {};
 
   /// What a row costs beside its extent: reading and writing the sums.
@@ -142,11 +143,11 @@ struct DeltaPair {
 
 /// What a slab of output rounds is made in.
 struct DeltaWork {
-  std::span<std::int32_t> sums;         // [output site of the slab, and one more][channel]
-  std::span<std::int32_t> corrections;  // [output site]: sum of the differences that were added
-  std::span<std::uint8_t> touched;      // [output site]
-  std::span<DeltaReach> reaching;
-  std::span<DeltaPair> pairs;  // of one tap
+  Span<std::int32_t> sums;         // [output site of the slab, and one more][channel]
+  Span<std::int32_t> corrections;  // [output site]: sum of the differences that were added
+  Span<std::uint8_t> touched;      // [output site]
+  Span<DeltaReach> reaching;
+  Span<DeltaPair> pairs;  // of one tap
 
   template <class AnyArena>
   constexpr void take_memory(AnyArena& arena, std::size_t outputs, std::size_t sites, std::size_t channels) noexcept {

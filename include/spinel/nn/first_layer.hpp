@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
 #include <spinel/core/config.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/round_buffer.hpp>

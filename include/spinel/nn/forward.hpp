@@ -3,12 +3,14 @@
 // far as its input allows and keeps the last kernel - 1 rounds for the next pass.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/delta.hpp>
@@ -61,7 +63,7 @@ class Forward {
   static constexpr int background_layers = is_int8 ? n_hidden : 1;
   static constexpr int widest_channels = [] {
     int widest = 1;
-    for (int l = 1; l < n_hidden; ++l) widest = std::max({widest, network.in_channels(l), network.out_channels(l)});
+    for (int l = 1; l < n_hidden; ++l) widest = spinel::max(spinel::max(widest, network.in_channels(l)), network.out_channels(l));
     return widest;
   }();
 
@@ -84,7 +86,7 @@ class Forward {
 
   /// Packs the weights into `memory`. Fails with bad_argument for a distance that this engine does not serve or for int8 without
   /// calibration, and with out_of_capacity when `memory` is smaller than `memory_bytes(distance)`.
-  SPINEL_COLD Status set_up(const Weights& weights, int distance, std::span<std::byte> memory) noexcept {
+  SPINEL_COLD Status set_up(const Weights& weights, int distance, Span<std::byte> memory) noexcept {
     if (distance < detail::smallest_distance || distance > detail::largest_distance || distance % 2 == 0) return Status::bad_argument;
     if (fixed_distance != 0 && distance != fixed_distance) return Status::bad_argument;
     if (memory.size() < memory_bytes(distance)) return Status::out_of_capacity;
@@ -151,7 +153,7 @@ class Forward {
           if constexpr (layer + 1 < n_hidden) out = buffers_[layer + 1].at(0), buffers_[layer + 1].end = short_rounds;
           dense<layer>(in, out, 0, short_rounds, short_rounds);
           each_kind(output_background_[layer], [&](int t, Stored* to) {
-            std::copy_n(out + static_cast<std::size_t>(t) * output_background_[layer].round_size, output_background_[layer].round_size, to);
+            spinel::copy_n(out + static_cast<std::size_t>(t) * output_background_[layer].round_size, output_background_[layer].round_size, to);
           });
           each_kind(delta_sums_[layer], [&](int t, std::int32_t* to) { background_sums<layer>(in, t, short_rounds, to); });
         }
@@ -171,7 +173,7 @@ class Forward {
     begin(rounds);
     for (int t0 = 0; t0 < rounds; t0 += pass_rounds) {
       first_input_.drop_below(done_[0] - network.layers[0].kernel / 2);
-      for (int t; (t = first_input_.differences.end) < std::min(rounds, t0 + pass_rounds);) {
+      for (int t; (t = first_input_.differences.end) < spinel::min(rounds, t0 + pass_rounds);) {
         input(t, input_slice_.data());
         first_input_.append(input_slice_.data(), has_background_ ? input_background_.at(t, rounds) : nullptr, distance());
       }
@@ -251,7 +253,7 @@ class Forward {
   void advance(Output&& output, Watch&& watch) noexcept {
     const int rounds = rounds_;
     const auto reachable = [&](int layer, int available) {
-      return available == rounds ? rounds : std::max(done_[static_cast<std::size_t>(layer)], available - network.layers[layer].kernel / 2);
+      return available == rounds ? rounds : spinel::max(done_[static_cast<std::size_t>(layer)], available - network.layers[layer].kernel / 2);
     };
     for_each_hidden([&]<int layer>() {
       const int begin = done_[layer], end = reachable(layer, layer == 0 ? first_input_.differences.end : buffers_[layer].end);
@@ -329,14 +331,14 @@ class Forward {
       if (!delta_allowed_) return false;
       const auto& in = buffers_[layer];
       constexpr int reach = network.layers[layer].kernel / 2;
-      const int from = std::max(0, begin - reach), to = std::min(in.end, end + reach);
+      const int from = spinel::max(0, begin - reach), to = spinel::min(in.end, end + reach);
       const auto most = static_cast<std::int64_t>(delta_share * static_cast<float>((to - from) * distance() * distance()) *
                                                   static_cast<float>(network.in_channels(layer) / 4));
       if (!delta_rows_.template find<network.in_channels(layer)>(in, &output_background_[layer - 1], from, to, rounds, distance(), most)) return false;
       const int slab = detail::delta_slab_rounds(end - begin, distance(), widest_channels);
       const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
       for (int t = begin; t < end; t += slab) {
-        const int last = std::min(end, t + slab);
+        const int last = spinel::min(end, t + slab);
         Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), &delta_sums_[layer], delta_work_, t, last, rounds, distance());
         Delta<layer>::finish(delta_work_, output_background_[layer], epilogue<layer>(), out + static_cast<std::size_t>(t - begin) * round_size, t, last, rounds, distance());
       }
@@ -350,7 +352,7 @@ class Forward {
   template <int layer>
   SPINEL_COLD void background_sums(const detail::RoundBuffer<Stored>& in, int t, int rounds, std::int32_t* to) noexcept {
     constexpr int reach = network.layers[layer].kernel / 2, channels = network.out_channels(layer);
-    delta_rows_.template find<network.in_channels(layer)>(in, nullptr, std::max(0, t - reach), std::min(rounds, t + reach + 1), rounds, distance(),
+    delta_rows_.template find<network.in_channels(layer)>(in, nullptr, spinel::max(0, t - reach), spinel::min(rounds, t + reach + 1), rounds, distance(),
                                                           std::int64_t{1} << 40);
     Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), nullptr, delta_work_, t, t + 1, rounds, distance());
     for (std::size_t site = 0; site < sites(); ++site)
@@ -401,7 +403,7 @@ class Forward {
     for (std::size_t out = 0; out < first_out; ++out) {
       const auto from = static_cast<std::size_t>(place(0, static_cast<int>(out)));
       const float grid = detail::exact_grid(view.weight[0] + from * (first_weights / first_out), first_weights / first_out);
-      for (std::size_t k = out; k < first_weights; k += first_out) first_weights_[k] = std::nearbyint(first_weights_[k] / grid) * grid;
+      for (std::size_t k = out; k < first_weights; k += first_out) first_weights_[k] = spinel::nearbyint(first_weights_[k] / grid) * grid;
     }
     for (int layer = 0; layer < n_hidden; ++layer) {
       const auto l = static_cast<std::size_t>(layer);
@@ -448,7 +450,7 @@ class Forward {
         if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
           const auto n = static_cast<std::size_t>(m + 2);
           size = n * n * n * in * out;
-          work = std::max(work, detail::winograd_work(distance(), m, in, out));
+          work = spinel::max(work, detail::winograd_work(distance(), m, in, out));
         }
         weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
@@ -493,12 +495,12 @@ class Forward {
   // == Permanent: fixed at set-up ==
   int distance_ = fixed_distance;
   bool delta_allowed_ = true;
-  std::span<float> first_weights_{};
-  std::array<std::span<typename Element::weight>, layer_count> weights_{};
-  std::array<std::span<float>, layer_count> bias_{};
-  std::array<std::span<float>, layer_count> byte_scales_{}, inverse_scales_{}, zeros_{}, scales_{}, offsets_{};  // int8 only
-  std::array<std::span<std::int32_t>, layer_count> order_{};                                                    // int8 only
-  std::array<std::span<std::uint8_t>, layer_count> delta_weights_{};                                            // int8 only
+  Span<float> first_weights_{};
+  std::array<Span<typename Element::weight>, layer_count> weights_{};
+  std::array<Span<float>, layer_count> bias_{};
+  std::array<Span<float>, layer_count> byte_scales_{}, inverse_scales_{}, zeros_{}, scales_{}, offsets_{};  // int8 only
+  std::array<Span<std::int32_t>, layer_count> order_{};                                                    // int8 only
+  std::array<Span<std::uint8_t>, layer_count> delta_weights_{};                                            // int8 only
   // == Permanent: fixed by set_background ==
   int background_rounds_ = 0;
   detail::BackgroundRounds<float> input_background_{}, first_sums_{};
@@ -511,15 +513,15 @@ class Forward {
   int delta_passes_ = 0;
   std::array<int, layer_count> done_{};  // output rounds of each layer
   typename First::Input first_input_{};
-  std::span<float> input_slice_{};
-  std::span<typename First::Term> terms_{};
+  Span<float> input_slice_{};
+  Span<typename First::Term> terms_{};
   std::array<detail::RoundBuffer<Stored>, layer_count> buffers_{};
   detail::DeltaRows delta_rows_{};   // int8 only
   detail::DeltaWork delta_work_{};   // int8 only
   detail::RoundBuffer<float> product_{};
-  std::span<Stored> last_{};
-  std::span<float> slice_{};
-  std::span<float> work_{};  // transformed tiles of the layer in hand
+  Span<Stored> last_{};
+  Span<float> slice_{};
+  Span<float> work_{};  // transformed tiles of the layer in hand
 };
 
 }  // namespace spinel

@@ -3,12 +3,13 @@
 // point. All set-up arithmetic rounds the same way on every machine, so that int8 results are the same bits everywhere.
 #pragma once
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/math.hpp>
 #include <spinel/nn/weights.hpp>
 
 namespace spinel {
@@ -18,7 +19,7 @@ template <Network network>
 struct ActivationRanges {
   static constexpr int max_filters = [] {
     int most = 1;
-    for (int l = 0; l + 1 < network.n_layers; ++l) most = std::max(most, network.layers[l].filters);
+    for (int l = 0; l + 1 < network.n_layers; ++l) most = spinel::max(most, network.layers[l].filters);
     return most;
   }();
   float low[Network::max_layers]{};
@@ -33,8 +34,8 @@ struct ActivationRanges {
     const auto filters = static_cast<std::size_t>(network.layers[layer].filters);
     for (std::size_t k = 0; k < count; k += filters)
       for (std::size_t c = 0; c < filters; ++c) {
-        low[layer] = std::min(low[layer], values[k + c]);
-        high[layer][c] = std::max(high[layer][c], values[k + c]);
+        low[layer] = spinel::min(low[layer], values[k + c]);
+        high[layer][c] = spinel::max(high[layer][c], values[k + c]);
         total[layer][c] += static_cast<double>(values[k + c]);
         squares[layer][c] += static_cast<double>(values[k + c]) * static_cast<double>(values[k + c]);
       }
@@ -45,11 +46,11 @@ struct ActivationRanges {
   void order_by_activity(int layer, std::int32_t* order) const noexcept {
     const int filters = network.layers[layer].filters;
     double activity[static_cast<std::size_t>(max_filters)];
-    const double n = std::max(1.0, sites[layer]);
+    const double n = spinel::max(1.0, sites[layer]);
     for (int c = 0; c < filters; ++c) {
-      const double range = std::max(static_cast<double>(high[layer][c]), 1.0 / 16.0), mean = total[layer][c] / n;
+      const double range = spinel::max(static_cast<double>(high[layer][c]), 1.0 / 16.0), mean = total[layer][c] / n;
       // The scale of a channel's bytes grows with the fourth root of its range.
-      activity[c] = (squares[layer][c] / n - mean * mean) / std::sqrt(range);
+      activity[c] = (squares[layer][c] / n - mean * mean) / spinel::sqrt(range);
       int at = c;
       for (; at > 0 && activity[order[at - 1]] < activity[c]; --at) order[at] = order[at - 1];
       order[at] = c;
@@ -77,29 +78,29 @@ namespace detail {
 /// scales in and share 127 steps, too coarse. Square roots are exact, so every machine finds the same scales.
 /// Ranges are widened to sixteenths first: calibration in float32 differs in the last bits between machines.
 SPINEL_COLD inline void byte_scales(float low, const float* high, const std::int32_t* order, int channels, float* scale, float* zero) noexcept {
-  const float bottom = std::floor(low * 64.0f) / 64.0f;
-  const auto range = [&](int c) { return std::max(std::ceil(high[order[c]] * 16.0f) / 16.0f - bottom, 1.0f / 16.0f); };
+  const float bottom = spinel::floor(low * 64.0f) / 64.0f;
+  const auto range = [&](int c) { return spinel::max(spinel::ceil(high[order[c]] * 16.0f) / 16.0f - bottom, 1.0f / 16.0f); };
   float widest = 0;
-  for (int c = 0; c < channels; ++c) widest = std::max(widest, range(c));
+  for (int c = 0; c < channels; ++c) widest = spinel::max(widest, range(c));
   for (int c = 0; c < channels; ++c) {
-    const float half_way = std::sqrt(range(c)) * std::sqrt(widest);
-    scale[c] = std::sqrt(half_way) * std::sqrt(widest) / 255.0f;
-    zero[c] = std::nearbyint(-bottom / scale[c]);
+    const float half_way = spinel::sqrt(range(c)) * spinel::sqrt(widest);
+    scale[c] = spinel::sqrt(half_way) * spinel::sqrt(widest) / 255.0f;
+    zero[c] = spinel::nearbyint(-bottom / scale[c]);
   }
 }
 
 inline std::int8_t quantized_weight(float weight, float scale) noexcept {
-  return static_cast<std::int8_t>(std::clamp(std::nearbyint(weight / scale), -127.0f, 127.0f));
+  return static_cast<std::int8_t>(spinel::clamp(spinel::nearbyint(weight / scale), -127.0f, 127.0f));
 }
 
 /// The first layer's weights of one output channel, on a grid so coarse that sums of them are exact in float32: inputs are
 /// multiples of 1/2 of at most 1 in magnitude, so sums come out the same in any order, on any machine. The grid is 2^-17 or so.
 inline float exact_grid(const float* weights, std::size_t count) noexcept {
   float total = 0;
-  for (std::size_t k = 0; k < count; ++k) total += std::fabs(weights[k]);
+  for (std::size_t k = 0; k < count; ++k) total += spinel::fabs(weights[k]);
   int exponent = 0;
-  std::frexp(total + 1.0f, &exponent);  // total < 2^exponent; inputs and differences to them: twice, halves: twice
-  return std::ldexp(1.0f, exponent + 2 - 24);
+  spinel::frexp(total + 1.0f, &exponent);  // total < 2^exponent; inputs and differences to them: twice, halves: twice
+  return spinel::ldexp(1.0f, exponent + 2 - 24);
 }
 
 /// Scales of an int8 layer's sums, and the shares of its input's zero points. `columns` results share the rows of one output
@@ -118,7 +119,7 @@ SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, con
     const auto largest = [&](int first_tap, int last_tap) {
       float found = 0.0f;
       for (int i = 0; i < shape.in_channels; ++i)
-        for (int tap = first_tap; tap < last_tap; ++tap) found = std::max(found, std::fabs(weight(o, i, tap) * in_scale[i]));
+        for (int tap = first_tap; tap < last_tap; ++tap) found = spinel::max(found, spinel::fabs(weight(o, i, tap) * in_scale[i]));
       return found > 0.0f ? found / 127.0f : 1.0f;
     };
     const auto zero_share = [&](int tap, float scale) {
@@ -148,7 +149,7 @@ SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, con
           for (int kw = 0; kw < kernel; ++kw)
             if (inside(kt, t_edges) && inside(kh, h_edges) && inside(kw, w_edges)) sum += share_of_tap[(kt * kernel + kh) * kernel + kw];
       offset[edges * shape.out_channels + o] =
-          static_cast<float>(std::fma(-static_cast<double>(scale), static_cast<double>(sum), static_cast<double>(bias[o])));
+          static_cast<float>(spinel::fma(-static_cast<double>(scale), static_cast<double>(sum), static_cast<double>(bias[o])));
     }
   }
 }

@@ -5,9 +5,10 @@
 
 #include <cstddef>
 #include <cstring>
-#include <span>
+
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::detail {
 
@@ -15,7 +16,7 @@ namespace spinel::detail {
 struct CountingArena {
   std::size_t used = 0;
   template <class T>
-  constexpr std::span<T> take(std::size_t count) noexcept {
+  constexpr Span<T> take(std::size_t count) noexcept {
     used += (count * sizeof(T) + Arena::alignment - 1) / Arena::alignment * Arena::alignment;
     return {};
   }
@@ -24,7 +25,7 @@ struct CountingArena {
 /// A sliding range of rounds of one layer's input.
 template <class T>
 struct RoundBuffer {
-  std::span<T> memory{};
+  Span<T> memory{};
   std::size_t round_size = 0;
   int first = 0;  ///< round that lies at the start of `memory`
   int end = 0;    ///< rounds below this one are there
@@ -42,7 +43,7 @@ struct RoundBuffer {
 /// One round for every kind of round: `ends` at the beginning, one for all between, `ends` at the end.
 template <class T>
 struct BackgroundRounds {
-  std::span<T> memory{};
+  Span<T> memory{};
   std::size_t round_size = 0;
   int ends = 0;
 

@@ -4,12 +4,13 @@
 #pragma once
 
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+
 #include <spinel/core/checksum.hpp>
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/nn/network.hpp>
 
@@ -39,21 +40,21 @@ inline constexpr std::size_t record_bytes = 64;
 inline constexpr std::size_t alignment = 64;
 
 template <class T>
-T read(std::span<const std::byte> bytes, std::size_t offset) noexcept {
+T read(Span<const std::byte> bytes, std::size_t offset) noexcept {
   T value = 0;
   for (std::size_t k = 0; k < sizeof(T); ++k)
     value = static_cast<T>(value | static_cast<T>(std::to_integer<T>(bytes[offset + k]) << (8 * k)));
   return value;
 }
 
-inline std::uint32_t checksum(std::span<const std::byte> bytes) noexcept {
+inline std::uint32_t checksum(Span<const std::byte> bytes) noexcept {
   return crc32(bytes.subspan(header_bytes), crc32(bytes.first(60)));
 }
 
 }  // namespace detail::blob
 
 /// Reads the shape of the network from a blob whose header, size and checksum are right.
-inline BlobCheck network_of_blob(std::span<const std::byte> bytes, Network& network) noexcept {
+inline BlobCheck network_of_blob(Span<const std::byte> bytes, Network& network) noexcept {
   namespace blob = detail::blob;
   if (bytes.size() < blob::header_bytes) return {Status::bad_format, -1, "the weights blob is shorter than its 64-byte header"};
   if (std::memcmp(bytes.data(), blob::magic, 8) != 0) return {Status::bad_format, -1, "the weights blob does not begin with SPNLWTS1"};
@@ -98,7 +99,7 @@ struct WeightsView {
   const float* bias[static_cast<std::size_t>(network.n_layers)]{};
 
   /// Says why `bytes` cannot serve this network: the layer and a text. The activation must agree as well.
-  static BlobCheck check(std::span<const std::byte> bytes, WeightsView& view) noexcept {
+  static BlobCheck check(Span<const std::byte> bytes, WeightsView& view) noexcept {
     static_assert(std::endian::native == std::endian::little, "the weights blob is viewed in place on little-endian machines only");
     Network found{};
     if (const BlobCheck seen = network_of_blob(bytes, found); !seen) return seen;
@@ -119,15 +120,15 @@ struct WeightsView {
       seen.weight[l] = view_floats(16);
       seen.bias[l] = view_floats(24);
       for (std::size_t k = 0; k < network.weights(l); ++k)
-        if (!std::isfinite(seen.weight[l][k])) return {Status::not_finite, l, "a weight is NaN or infinite"};
+        if (!spinel::isfinite(seen.weight[l][k])) return {Status::not_finite, l, "a weight is NaN or infinite"};
       for (int k = 0; k < network.layers[l].filters; ++k)
-        if (!std::isfinite(seen.bias[l][k])) return {Status::not_finite, l, "a bias is NaN or infinite"};
+        if (!spinel::isfinite(seen.bias[l][k])) return {Status::not_finite, l, "a bias is NaN or infinite"};
     }
     view = seen;
     return {};
   }
 
-  static Result<WeightsView> from_bytes(std::span<const std::byte> bytes) noexcept {
+  static Result<WeightsView> from_bytes(Span<const std::byte> bytes) noexcept {
     WeightsView view{};
     if (const BlobCheck seen = check(bytes, view); !seen) return seen.status;
     return view;

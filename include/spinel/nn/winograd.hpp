@@ -4,9 +4,9 @@
 // 0, 1, -1, 2, -2, infinity. Relative error about 1e-5; not for int8, whose numbers grow eightfold in the transforms.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <span>
+
+#include <spinel/core/algorithm.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <utility>
 
@@ -36,7 +36,7 @@ struct CookToom {
       }
       for (int i = 0; i < n; ++i) input[j][i] = coefficients[i];
       double power = 1.0;
-      for (int i = 0; i < std::max(m, 3); ++i) {
+      for (int i = 0; i < spinel::max(m, 3); ++i) {
         if (i < m) output[i][j] = j < n - 1 ? power : (i == m - 1 ? 1.0 : 0.0);
         if (i < 3) kernel[j][i] = j < n - 1 ? power / others : (i == 2 ? 1.0 : 0.0);
         power *= j < n - 1 ? points[j] : 1.0;
@@ -93,7 +93,7 @@ constexpr int winograd_tiles_across(int distance, int m) noexcept { return (dist
 /// so groups are large: 128 tiles measured 1.2 to 1.7 times as fast as 16 at distance 13.
 constexpr int winograd_group(int distance, int m) noexcept {
   const int across = winograd_tiles_across(distance, m);
-  return std::clamp(128 / (across * across), 1, 8);
+  return spinel::clamp(128 / (across * across), 1, 8);
 }
 
 /// Floats that the transformed tiles of a layer take.
@@ -109,7 +109,7 @@ struct Winograd {
   static constexpr int frequencies = n * n * n;
   static constexpr int vectors = 2;
   static constexpr int block_channels = vectors * A::width;
-  static constexpr int most_sites = std::min(A::accumulators / vectors, 13);
+  static constexpr int most_sites = spinel::min(A::accumulators / vectors, 13);
   static_assert(out_channels % block_channels == 0);
   using Vector = typename A::f32;
   static constexpr auto cube = static_cast<std::size_t>(frequencies);
@@ -159,7 +159,7 @@ struct Winograd {
     float* products = work + frequencies * stride(distance, in_channels);
     const int tile_layers = (end - begin + m - 1) / m;
     for (int first = 0; first < tile_layers; first += slab) {
-      const int last = std::min(tile_layers, first + slab);
+      const int last = spinel::min(tile_layers, first + slab);
       int tile = 0;
       for (int tt = first; tt < last; ++tt)
         for (int th = 0; th < across; ++th)
@@ -216,7 +216,7 @@ struct Winograd {
     Vector volume[cube], line[static_cast<std::size_t>(n)], turned[static_cast<std::size_t>(n)];
     constexpr auto every = std::make_integer_sequence<int, m>{};
     const std::ptrdiff_t step = stride(distance, out_channels);
-    const int rounds = std::min(m, end - t0), rows = std::min(m, distance - h0), columns = std::min(m, distance - w0);
+    const int rounds = spinel::min(m, end - t0), rows = spinel::min(m, distance - h0), columns = spinel::min(m, distance - w0);
     for (int channel = 0; channel < out_channels; channel += A::width) {
       for (int bc = 0; bc < n * n; ++bc) {
         for (int a = 0; a < n; ++a) line[a] = A::load(from + (a * n * n + bc) * step + channel);
@@ -255,7 +255,7 @@ struct Winograd {
         int tile = 0;
         for (int chunk = 0; chunk < chunks; ++chunk) {
           if (more)
-            for (std::ptrdiff_t line = chunk * lines_per_chunk; line < std::min(lines, (chunk + 1) * lines_per_chunk); ++line)
+            for (std::ptrdiff_t line = chunk * lines_per_chunk; line < spinel::min(lines, (chunk + 1) * lines_per_chunk); ++line)
               SPINEL_PREFETCH(w + block_size + line * 16);
           const int sites = smaller + (chunk < n_larger ? 1 : 0);
           run_chunk(from + tile * in_channels, w, to + tile * out_channels + block * block_channels, sites, std::make_integer_sequence<int, most_sites>{});

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
 #include <spinel/noise/fault.hpp>
 
 namespace spinel {

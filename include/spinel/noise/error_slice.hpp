@@ -7,9 +7,11 @@
 #pragma once
 
 #include <bit>
-#include <cmath>
 #include <cstdint>
-#include <span>
+#include <initializer_list>
+
+#include <spinel/core/math.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/noise/decompose.hpp>
 #include <spinel/noise/parameters.hpp>
 
@@ -40,7 +42,7 @@ inline bool independent_paulis(const double (&disjoint)[3], double (&independent
     if (value <= 0) return false;
   for (int k = 0; k < 3; ++k) {
     const double square = eigenvalue[(k + 1) % 3] * eigenvalue[(k + 2) % 3] / eigenvalue[k];
-    independent[k] = 0.5 - 0.5 * std::sqrt(square);
+    independent[k] = 0.5 - 0.5 * spinel::sqrt(square);
     if (independent[k] < -rounding) return false;
     if (independent[k] < 0) independent[k] = 0;
   }
@@ -65,9 +67,9 @@ class ErrorSlice {
 
   /// Builds the slice of round index `t` in [0, rounds) into `table` (a power of two entries).
   /// Errors: bad_argument (experiment, noise), out_of_capacity (table), not_graphlike (never for the circuits of this library).
-  static Result<std::span<SliceMechanism>> build(const Lattice<max_distance>& lattice, const MemoryExperiment& experiment,
+  static Result<Span<SliceMechanism>> build(const Lattice<max_distance>& lattice, const MemoryExperiment& experiment,
                                                  const CircuitNoise& noise, std::int64_t t,
-                                                 std::span<SliceMechanism> table) noexcept {
+                                                 Span<SliceMechanism> table) noexcept {
     if (experiment.validate() != Status::ok || t < 0 || t >= experiment.rounds || !std::has_single_bit(table.size()))
       return Status::bad_argument;
     if (const Status status = noise.parameters.validate(); status != Status::ok) return status;
@@ -87,7 +89,7 @@ class ErrorSlice {
   using Propagator = FaultPropagator<max_distance>;
 
   ErrorSlice(const Lattice<max_distance>& lattice, const MemoryExperiment& of, const CircuitNoise& noise,
-             std::span<SliceMechanism> table) noexcept
+             Span<SliceMechanism> table) noexcept
       : lattice_(lattice), experiment_(of), noise_(noise), table_(table) {
     for (auto& entry : table_) {
       entry.probability = 0;
@@ -152,7 +154,7 @@ class ErrorSlice {
     const Symptoms x = propagator.fault(qubit, Basis::X, time);
     if (noise_.is_simple()) {
       const Symptoms basis[2] = {z, x};
-      const double each = 0.5 - 0.5 * std::sqrt(1 - 4 * noise_.simple_p / 3);
+      const double each = 0.5 - 0.5 * spinel::sqrt(1 - 4 * noise_.simple_p / 3);
       const double probabilities[4] = {0, each, each, each};
       add_channel<2>(basis, probabilities, false);
     } else {
@@ -175,7 +177,7 @@ class ErrorSlice {
         propagator.fault(second_qubit, first_basis, time), propagator.fault(second_qubit, opposite(first_basis), time)};
     double probabilities[16] = {};
     if (noise_.is_simple()) {
-      const double each = 0.5 - 0.5 * std::pow(1 - 16 * noise_.simple_p / 15, 0.125);
+      const double each = 0.5 - 0.5 * spinel::pow(1 - 16 * noise_.simple_p / 15, 0.125);
       for (int k = 1; k < 16; ++k) probabilities[k] = each;
     } else {
       // Pauli I, X, Y, Z -> bits {X part, Z part}.
@@ -235,7 +237,7 @@ class ErrorSlice {
     }
   }
 
-  std::span<SliceMechanism> finish() noexcept {
+  Span<SliceMechanism> finish() noexcept {
     std::size_t n = 0;
     for (auto& entry : table_)
       if (entry.parts.count != 0) table_[n++] = entry;
@@ -264,7 +266,7 @@ class ErrorSlice {
   const Lattice<max_distance>& lattice_;
   const MemoryExperiment& experiment_;
   const CircuitNoise& noise_;
-  std::span<SliceMechanism> table_;
+  Span<SliceMechanism> table_;
   std::size_t used_ = 0;
   int anchor_ = 0;
   Status status_ = Status::ok;

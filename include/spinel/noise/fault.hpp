@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+
 #include <spinel/code/detectors.hpp>
 
 namespace spinel {

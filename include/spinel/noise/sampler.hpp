@@ -12,10 +12,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/noise/sampler_tables.hpp>
 
@@ -26,10 +26,10 @@ namespace spinel {
 struct ErrorMechanismsView {
   std::size_t n_detectors = 0;
   std::size_t n_observables = 0;                   ///< at most 64
-  std::span<const double> probabilities;           ///< in [0, 1]
-  std::span<const std::uint32_t> detectors_begin;  ///< one more than mechanisms
-  std::span<const std::uint32_t> detectors;
-  std::span<const std::uint64_t> observables;  ///< one mask a mechanism
+  Span<const double> probabilities;           ///< in [0, 1]
+  Span<const std::uint32_t> detectors_begin;  ///< one more than mechanisms
+  Span<const std::uint32_t> detectors;
+  Span<const std::uint64_t> observables;  ///< one mask a mechanism
 };
 
 /// Samples shots of fixed mechanisms. All memory comes from the caller; the view is not used after make().
@@ -50,7 +50,7 @@ class Sampler {
   }
 
   /// Builds the tables in `memory`: linear time. Status: as memory_bytes(), and out_of_capacity for too little memory.
-  static Result<Sampler> make(const ErrorMechanismsView& view, std::span<std::byte> memory) noexcept {
+  static Result<Sampler> make(const ErrorMechanismsView& view, Span<std::byte> memory) noexcept {
     if (const Status status = check(view); status != Status::ok) return status;
     Arena arena(memory);
     Sampler sampler;
@@ -352,14 +352,14 @@ class Sampler {
 
   // == Permanent: fixed at set-up ==
   std::size_t n_detectors_ = 0, n_observables_ = 0;
-  std::span<Block> blocks_;
-  std::span<std::uint64_t> columns_;         ///< threshold in units of 2^-45, shifted left by 16, plus the alias
-  std::span<std::uint32_t> targets_;         ///< first word of a row
-  std::span<std::uint32_t> target_ranges_;
-  std::span<Dense> dense_;
-  std::span<detail::PoissonTables> poisson_;
+  Span<Block> blocks_;
+  Span<std::uint64_t> columns_;         ///< threshold in units of 2^-45, shifted left by 16, plus the alias
+  Span<std::uint32_t> targets_;         ///< first word of a row
+  Span<std::uint32_t> target_ranges_;
+  Span<Dense> dense_;
+  Span<detail::PoissonTables> poisson_;
   // == Per batch: cleared by sample() ==
-  std::span<std::uint64_t> rows_;  ///< [detectors, observables, nobody][8 lanes of 64 shots]
+  Span<std::uint64_t> rows_;  ///< [detectors, observables, nobody][8 lanes of 64 shots]
 };
 
 }  // namespace spinel

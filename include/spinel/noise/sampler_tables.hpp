@@ -7,9 +7,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
 
 namespace spinel::detail {
 
@@ -140,7 +140,7 @@ class PoissonTables {
 
 /// Fills a power of two of columns so that a hit in a random column falls on mechanism i with probability
 /// hits[i] / total, and on the mechanism without effect, number hits.size(), with what is left. Vose's method on integers.
-inline void fill_alias_columns(std::span<const double> hits, double total, std::span<std::uint64_t> columns) noexcept {
+inline void fill_alias_columns(Span<const double> hits, double total, Span<std::uint64_t> columns) noexcept {
   constexpr std::uint64_t one = std::uint64_t{1} << 45;
   const std::size_t n = columns.size();  // at most 1024: the weights below stay under 2^55
   std::uint64_t weight[1024];

@@ -7,6 +7,7 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #include <cstdint>
 #include <cstring>
+
 #include <spinel/simd/x86.hpp>
 
 namespace spinel::arch {

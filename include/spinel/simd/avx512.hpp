@@ -7,6 +7,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #include <cstdint>
 #include <cstring>
+
 #include <spinel/simd/x86.hpp>
 
 namespace spinel::arch {

@@ -10,6 +10,7 @@
 
 #if defined(__BMI2__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #include <spinel/simd/x86.hpp>
+
 #endif
 
 namespace spinel {

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
+
 #include <spinel/core/config.hpp>
+#include <spinel/core/math.hpp>
 
 namespace spinel::arch {
 
@@ -24,7 +25,7 @@ struct scalar {
   static SPINEL_ALWAYS_INLINE f32 fma(f32 a, f32 b, f32 c) noexcept { return a * b + c; }
   /// a * b + c with one rounding on every machine, for results that must be the same bits everywhere.
   static SPINEL_ALWAYS_INLINE f32 fused(f32 a, f32 b, f32 c) noexcept {
-    return f32{std::fma(a[0], b[0], c[0]), std::fma(a[1], b[1], c[1]), std::fma(a[2], b[2], c[2]), std::fma(a[3], b[3], c[3])};
+    return f32{spinel::fma(a[0], b[0], c[0]), spinel::fma(a[1], b[1], c[1]), spinel::fma(a[2], b[2], c[2]), spinel::fma(a[3], b[3], c[3])};
   }
   static SPINEL_ALWAYS_INLINE f32 add(f32 a, f32 b) noexcept { return a + b; }
   static SPINEL_ALWAYS_INLINE f32 multiply(f32 a, f32 b) noexcept { return a * b; }
