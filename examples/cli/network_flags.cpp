@@ -66,6 +66,8 @@ std::unique_ptr<PredecodeEngine> NetworkFlags::engine(const AlignedBlob& blob, c
   PredecodeSettings settings{experiment, dual, precision, {}};
   if (precision == "int8")
     settings.calibration_shots.assign(shots.begin(), shots.begin() + static_cast<std::ptrdiff_t>(std::min(shots.size(), calibration_shots)));
+  if (arch == "native")
+    if (auto wide = make_wide_engine(blob.span(), settings)) return wide;
   return factory(blob.span(), settings);
 }
 

@@ -45,5 +45,7 @@ PredecodeFactory predecode_factory_avx512();
 PredecodeFactory predecode_factory_avx2();
 PredecodeFactory predecode_factory_neon();
 PredecodeFactory predecode_factory_scalar();
+/// The wider shapes on the binary's own instruction set; null for any other network.
+std::unique_ptr<PredecodeEngine> make_wide_engine(std::span<const std::byte> blob, const PredecodeSettings& settings);
 
 }  // namespace spinel::cli
