@@ -36,7 +36,8 @@ inline int value_column(Span<const Column> columns, std::string_view stem) noexc
 }  // namespace detail
 
 /// Decay of retention and of polarization per gate, both toward zero: the gate loses atoms, or does not do what it should.
-inline void analyze_cz_benchmarking(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_cz_benchmarking(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const int retention = detail::value_column(request.columns, "retention"), polarization = detail::value_column(request.columns, "polarization");
   const char* const names[2] = {"retention_per_cz", "cycle_polarization"};
@@ -74,7 +75,8 @@ inline void analyze_cz_benchmarking(const Request& request, Decision& decision, 
 }
 
 /// Ramsey fringes over the drive frequency: the extremum nearest to zero is the detuning.
-inline void analyze_fringes(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_fringes(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);
   if (!measure(signal, decision, workspace, 7)) return;
@@ -102,7 +104,8 @@ inline void analyze_fringes(const Request& request, Decision& decision, Workspac
 }
 
 /// Line of a resonance driven by a pulse of fixed length.
-inline void analyze_rabi_line(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_rabi_line(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);
   if (!measure(signal, decision, workspace, 8)) return;

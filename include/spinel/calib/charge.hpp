@@ -29,7 +29,8 @@ inline double wrap_turn(double angle) noexcept { return angle - two_pi * spinel:
 }  // namespace detail
 
 /// Pinch-off: the rows are taken in the order of the sweep, from open to closed.
-inline void analyze_pinchoff(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_pinchoff(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const std::size_t rows = request.columns[0].values.size();
   int column = find_column(request.columns, "signal", 1);
@@ -89,7 +90,8 @@ inline void analyze_pinchoff(const Request& request, Decision& decision, Workspa
 }
 
 /// Charge tomography: rows in time, charge bias across; one fringe period for all rows, one phase for each.
-inline void analyze_charge_tomography(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_charge_tomography(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto columns = request.columns;
   if (columns.size() < 3) {

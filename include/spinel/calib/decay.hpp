@@ -29,7 +29,8 @@ inline Span<double> linear_grid(double low, double high, std::size_t count, Work
 }  // namespace detail
 
 /// Fits a decay and fills facts and parameters of T1, echo and randomized benchmarking.
-inline void analyze_decay(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_decay(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const bool benchmarking = request.family == Family::randomized_benchmarking;
   const bool echo = request.family == Family::t2_echo;

@@ -59,10 +59,12 @@ class RuleEngine {
   const Thresholds& thresholds() const noexcept { return thresholds_; }
 
   /// Decides on one measurement. Total: bad input gives the verdict BAD_INPUT with its reason.
+  /// (A template, as are the analyses: a translation unit that decides nothing does not instantiate their fits.)
+  template <class Memory = Workspace>
   Decision decide(const Request& request) const noexcept {
     Decision decision;
     decision.family = request.family;
-    Workspace workspace{scratch_};
+    Memory workspace{scratch_};
     if (!is_supported(request.family)) {
       decision.facts.input_error = "this family has no analysis in this version";
     } else if (request.columns.size() < 2) {
@@ -86,7 +88,8 @@ class RuleEngine {
   }
 
  private:
-  static void analyze(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+  template <class Memory>
+  static void analyze(const Request& request, Decision& decision, Memory& workspace) noexcept {
     switch (request.family) {
       case Family::t1: case Family::t2_echo: case Family::randomized_benchmarking:
         return analyze_decay(request, decision, workspace);

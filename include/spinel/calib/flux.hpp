@@ -59,7 +59,8 @@ RidgeFit fit_ridge(const C& curve, Normalized& data, Span<const double> base, Sp
 }  // namespace detail
 
 /// Qubit spectrum over flux: verdict facts first, then the arc.
-inline void analyze_flux_spectrum(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_flux_spectrum(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto ridge = detail::read_ridge(request, workspace);
   if (ridge.error != nullptr) {
@@ -162,7 +163,8 @@ inline void analyze_flux_spectrum(const Request& request, Decision& decision, Wo
 }
 
 /// Coupler over flux: where the ridge changes from the branch above its usual frequency to the one below, or back, the coupler crosses.
-inline void analyze_coupler_flux(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_coupler_flux(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto ridge = detail::read_ridge(request, workspace);
   if (ridge.error != nullptr) {

@@ -90,7 +90,8 @@ inline bool two_series(const Request& request, Signal& first, Signal& second, Wo
 
 /// DRAG coefficient. Two series: zero of their difference, a line or, where the BIC asks for it, a parabola.
 /// One series: minimum of a cosine inside the sweep.
-inline void analyze_drag(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_drag(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   Signal one, two;
   if (detail::two_series(request, one, two, workspace)) {
@@ -163,7 +164,8 @@ inline void analyze_drag(const Request& request, Decision& decision, Workspace& 
 }
 
 /// Pi-pulse error amplification: linear drift for small errors, an oscillation in the pulse number for large ones.
-inline void analyze_pingpong(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_pingpong(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);
   if (!measure(signal, decision, workspace, 6)) return;
@@ -220,7 +222,8 @@ inline void analyze_pingpong(const Request& request, Decision& decision, Workspa
 
 /// AllXY: 21 points, or 42 with every pair twice. Normalised by its own zero and one points; deviation: mean absolute distance from
 /// the staircase.
-inline void analyze_allxy(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_allxy(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto signal = read_signal(request, 0, 1, find_column(request.columns, "magnitude", 1) >= 0 ? Reduction::magnitude : Reduction::principal_axis, workspace);
   if (!measure(signal, decision, workspace)) return;
@@ -256,7 +259,8 @@ inline void analyze_allxy(const Request& request, Decision& decision, Workspace&
 }
 
 /// Conditional oscillation: phase of the low-frequency qubit with the other in 0 (off) and in 1 (on); leakage of the other.
-inline void analyze_conditional_oscillation(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_conditional_oscillation(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto column = [&](std::string_view stem) { return find_column(request.columns, stem, 1); };
   const int lf_off = column("lf_off"), lf_on = column("lf_on"), hf_off = column("hf_off"), hf_on = column("hf_on");
@@ -314,7 +318,8 @@ inline void analyze_conditional_oscillation(const Request& request, Decision& de
 }
 
 /// Time of flight: where the envelope of the raw trace first leaves the noise of its first tenth.
-inline void analyze_time_of_flight(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_time_of_flight(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   if (request.columns.size() < 2) {
     facts.input_error = "time of flight needs a sweep column and a signal column";

@@ -41,7 +41,8 @@ Line fit_line(const C& curve, const Normalized& data, double step, Workspace& wo
 }
 
 /// Complex notch fit over (re, im); true when it explains the complex data better than its own background by 20 in the BIC.
-inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+bool fit_notch(const Signal& signal, const Line& guess, Decision& decision, Memory& workspace) noexcept {
   ScratchScope scope{workspace};
   const std::size_t n = signal.x.size();
   auto x = workspace.take(2 * n), y = workspace.take(2 * n);
@@ -120,7 +121,8 @@ inline bool fit_notch(const Signal& signal, const Line& guess, Decision& decisio
 }  // namespace detail
 
 /// Resonator and qubit spectroscopy, one-dimensional.
-inline void analyze_spectrum(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_spectrum(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const bool resonator = request.family == Family::res_spec;
   auto signal = read_signal(request, 0, 1, Reduction::magnitude, workspace);
@@ -262,7 +264,8 @@ inline void analyze_spectrum(const Request& request, Decision& decision, Workspa
 }
 
 /// Two spectra of one resonator, qubit in 0 and in 1: the shift between the two lines.
-inline void analyze_dispersive_shift(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_dispersive_shift(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   // The second series starts at the next signal column: after I and Q, or after magnitude and phase, or the next single one.
   std::size_t next = 2;

@@ -173,7 +173,8 @@ void huber(Span<double> weight, Span<double> rest, Span<const double> base, doub
 }  // namespace detail
 
 /// Resonator or qubit frequency over flux.
-inline void analyze_flux_map(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_flux_map(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const bool resonator = request.family == Family::resonator_flux_map;
   const auto ridge = detail::read_ridge(request, workspace);
@@ -272,7 +273,8 @@ inline void analyze_flux_map(const Request& request, Decision& decision, Workspa
 }
 
 /// Qubit line over drive power: how the width grows, and whether a sharp line exists at all.
-inline void analyze_power_map(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_power_map(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto ridge = detail::read_ridge(request, workspace);
   if (ridge.error != nullptr) {

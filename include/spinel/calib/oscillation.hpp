@@ -56,7 +56,8 @@ inline Tone tone_of(const Fit& fit, bool damped, const Normalized& data) noexcep
 }  // namespace detail
 
 /// Fits one tone to a signal; `allow_damping` also tries the envelope and keeps it when the BIC falls by 6 or `force`.
-inline Tone fit_tone(const Normalized& data, double nyquist, bool allow_damping, bool force, Workspace& workspace) noexcept {
+template <class Memory>
+Tone fit_tone(const Normalized& data, double nyquist, bool allow_damping, bool force, Memory& workspace) noexcept {
   ScratchScope scope{workspace};
   Tone tone;
   const auto frequencies = detail::frequency_grid(nyquist, workspace);
@@ -78,7 +79,8 @@ inline Tone fit_tone(const Normalized& data, double nyquist, bool allow_damping,
 
 namespace detail {
 /// Facts common to every oscillation.
-inline void oscillation_facts(const Tone& tone, const Normalized& data, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void oscillation_facts(const Tone& tone, const Normalized& data, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   facts.dbic = constant_bic(data.data()) - tone.bic;
   facts.periods = tone.f * facts.span;
@@ -112,7 +114,8 @@ inline void oscillation_facts(const Tone& tone, const Normalized& data, Decision
 }
 
 /// Evidence for a second tone beside `tone`; the two frequencies in units of one over the scale in `pair`.
-inline void second_tone(const Tone& tone, const Normalized& data, double nyquist, Facts& facts, Fit& pair, Workspace& workspace) noexcept {
+template <class Memory>
+void second_tone(const Tone& tone, const Normalized& data, double nyquist, Facts& facts, Fit& pair, Memory& workspace) noexcept {
   if (data.x.size() < 20) return;
   ScratchScope scope{workspace};
   const auto frequencies = frequency_grid(nyquist, workspace);
@@ -186,7 +189,8 @@ struct DetunedRabi {
 };
 
 /// Rabi over amplitude or length. `pi_amplitude` is the extremum nearest to half a period; `half_period` and `period` beside it.
-inline void analyze_rabi(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_rabi(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);
   if (!measure(signal, decision, workspace, 6) || facts.constant) return;
@@ -227,7 +231,8 @@ inline void analyze_rabi(const Request& request, Decision& decision, Workspace& 
 }
 
 /// Ramsey families and ZZ (one trace with the echoed control, or one trace for each control state).
-inline void analyze_ramsey(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_ramsey(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const auto& meta = request.meta;
   const auto signal = read_signal(request, 0, 1, Reduction::principal_axis, workspace);

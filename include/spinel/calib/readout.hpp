@@ -55,7 +55,8 @@ inline Mixture fit_mixture(Span<const double> y, Span<const double> state, Mixtu
 }  // namespace detail
 
 /// Readout of two or three prepared states; columns prepared_state and I, Q or one signal.
-inline void analyze_readout(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_readout(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const int state_column = find_column(request.columns, "prepared_state");
   if (state_column < 0) {

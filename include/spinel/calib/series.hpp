@@ -10,7 +10,8 @@
 namespace spinel::calib {
 
 /// A series of T1 values; the last column named T1 is the series, the first column the time.
-inline void analyze_series(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+template <class Memory>
+void analyze_series(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   int column = find_column(request.columns, "T1", 0);
   if (column < 0) column = static_cast<int>(request.columns.size()) - 1;
