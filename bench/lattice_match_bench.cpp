@@ -4,6 +4,7 @@
 // `run` decodes all shots once, `tail` measures single shots (least of five each), `weights F` writes int64 weights and flips.
 #include <spinel/io/dem.hpp>
 #include <spinel/io/file.hpp>
+#include <spinel/io/graph.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 
 #include <algorithm>
@@ -21,25 +22,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
 
-std::vector<spinel::GraphEdge> edges_of(const spinel::io::DetectorErrorModel& model) {
-  std::vector<spinel::GraphEdge> edges;
-  for (const auto& mechanism : model.mechanisms)
-    for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
-      const auto& part = model.components[c];
-      if (part.detectors_end == part.detectors_begin) continue;
-      const bool pair = part.detectors_end - part.detectors_begin == 2;
-      edges.push_back({model.detectors[part.detectors_begin],
-                       pair ? model.detectors[part.detectors_begin + 1] : spinel::boundary_node, mechanism.probability,
-                       part.observables});
-    }
-  return edges;
-}
-
 template <spinel::MemoryExperiment experiment>
 int serve(const spinel::io::DetectorErrorModel& model, const std::string& bytes) {
   using Matcher = spinel::LatticeMatcher<experiment>;
   const auto matcher = std::make_unique<Matcher>();
-  const auto edges = edges_of(model);
+  const auto edges = spinel::io::graph_edges(model)->edges;
   std::vector<std::byte> scratch(Matcher::scratch_bytes(edges.size()));
   const char* numbering = "own";
   auto start = Clock::now();

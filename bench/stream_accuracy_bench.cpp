@@ -46,7 +46,7 @@ int run(double p, int shots, std::uint64_t seed) {
   Windows<half, rounds> by_half(noise);
   const auto whole = std::make_unique<spinel::LatticeMatcher<experiment>>();
   const auto model = spinel::io::experiment_model(experiment, noise);
-  const auto edges = spinel::cli::edges_of(*model);
+  const auto edges = spinel::io::graph_edges(*model)->edges;
   {
     std::vector<std::byte> scratch(whole->scratch_bytes(edges.size()));
     if (whole->set_up(edges, scratch) != spinel::Status::ok) return 1;

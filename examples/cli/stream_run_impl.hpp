@@ -80,7 +80,7 @@ RecordHeader record_header(const StreamRun& run) {
   for (int k = 0; k < NoiseParameters::n_parameters; ++k) header.noise[k] = run.noise.parameters[k];
   header.noise[25] = run.noise.simple_p;
   const auto model = io::experiment_model(LatticeWindow<stream>::model_experiment, run.noise);
-  if (model) fingerprint_model(edges_of(*model), header.model_fingerprint);
+  if (model) fingerprint_model(io::graph_edges(*model)->edges, header.model_fingerprint);
   return header;
 }
 
@@ -235,7 +235,7 @@ void run_graph_stream(StreamRun& run) {
   using Decoder = StreamDecoder<stream, GraphWindow<stream, CorrelatedMatcher>>;
   const auto model = io::experiment_model(Decoder::WindowType::model_experiment, run.noise);
   if (!model) throw CommandError(std::string("stream: ") + to_string(model.status));
-  const auto [edges, mechanisms] = mechanism_edges_of(*model);
+  const auto [edges, mechanisms] = *io::graph_edges(*model);
   std::vector<std::byte> memory(Decoder::WindowType::memory_bytes(edges, mechanisms));
   const auto decoder = std::make_unique<Decoder>();
   if (const Status status = decoder->window().set_up(edges, mechanisms, memory); status != Status::ok)

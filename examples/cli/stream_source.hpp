@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <spinel/decode/stream.hpp>
 #include <spinel/io/experiment.hpp>
+#include <spinel/io/graph.hpp>
 #include <spinel/noise/sampler.hpp>
 #include <stdexcept>
 #include <utility>
@@ -13,36 +14,12 @@
 
 namespace spinel::cli {
 
-/// The graphlike components of a model as edges.
-inline std::vector<GraphEdge> edges_of(const io::DetectorErrorModel& model) {
-  std::vector<GraphEdge> edges;
-  for (const auto& mechanism : model.mechanisms)
-    for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
-      const auto& part = model.components[c];
-      if (part.detectors_end == part.detectors_begin) continue;
-      const bool pair = part.detectors_end - part.detectors_begin == 2;
-      edges.push_back({model.detectors[part.detectors_begin],
-                       pair ? model.detectors[part.detectors_begin + 1] : boundary_node, mechanism.probability,
-                       part.observables});
-    }
-  return edges;
-}
-
-/// The same with the mechanism that each is a component of.
-inline std::pair<std::vector<GraphEdge>, std::vector<std::uint32_t>> mechanism_edges_of(const io::DetectorErrorModel& model) {
-  std::vector<std::uint32_t> mechanisms;
-  for (std::size_t m = 0; m < model.mechanisms.size(); ++m)
-    for (auto c = model.mechanisms[m].components_begin; c < model.mechanisms[m].components_end; ++c)
-      if (model.components[c].detectors_end != model.components[c].detectors_begin) mechanisms.push_back(static_cast<std::uint32_t>(m));
-  return {edges_of(model), std::move(mechanisms)};
-}
-
 /// Sets up the windows of a decoder for one noise.
 template <class Window>
 Status set_up_window(Window& window, const CircuitNoise& noise) {
   const auto model = io::experiment_model(Window::model_experiment, noise);
   if (!model) return model.status;
-  const auto edges = edges_of(*model);
+  const auto edges = io::graph_edges(*model)->edges;
   std::vector<std::byte> scratch(window.scratch_bytes(edges));
   return window.set_up(edges, scratch);
 }

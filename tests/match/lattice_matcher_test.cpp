@@ -2,6 +2,7 @@
 // The lattice matcher against the exact matcher for any graph on the same fixed-point weights (an engine of another make),
 // and its own optimality certificate: on sampled shots, on adversarial ones, with and without vector instructions.
 #include <spinel/io/experiment.hpp>
+#include <spinel/io/graph.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 
@@ -13,20 +14,6 @@
 
 namespace spinel {
 namespace {
-
-std::vector<GraphEdge> edges_of(const io::DetectorErrorModel& model) {
-  std::vector<GraphEdge> edges;
-  for (const auto& mechanism : model.mechanisms)
-    for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
-      const auto& part = model.components[c];
-      if (part.detectors_end == part.detectors_begin) continue;
-      const bool pair = part.detectors_end - part.detectors_begin == 2;
-      edges.push_back({model.detectors[part.detectors_begin],
-                       pair ? model.detectors[part.detectors_begin + 1] : boundary_node, mechanism.probability,
-                       part.observables});
-    }
-  return edges;
-}
 
 struct Oracle {
   std::vector<std::byte> memory;
@@ -51,7 +38,7 @@ struct Case {
   explicit Case(const CircuitNoise& noise) {
     const auto model = io::experiment_model(experiment, noise);
     EXPECT_EQ(model.status, Status::ok);
-    edges = edges_of(model.value);
+    edges = io::graph_edges(model.value)->edges;
     expected = oracle(matcher->n_detectors(), edges);
     std::vector<std::byte> scratch(matcher->scratch_bytes(edges.size()));
     const Status status = matcher->set_up(edges, scratch);

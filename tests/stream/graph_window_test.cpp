@@ -22,7 +22,7 @@ struct GraphDecoder {
   explicit GraphDecoder(const CircuitNoise& noise) {
     const auto model = io::experiment_model(Decoder::WindowType::model_experiment, noise);
     EXPECT_EQ(model.status, Status::ok);
-    const auto [edges, mechanisms] = cli::mechanism_edges_of(*model);
+    const auto [edges, mechanisms] = *io::graph_edges(*model);
     memory.resize(Decoder::WindowType::memory_bytes(edges, mechanisms));
     const Status status = decoder->window().set_up(edges, mechanisms, memory);
     EXPECT_EQ(status, Status::ok) << to_string(status);
@@ -86,7 +86,7 @@ struct Chain {
   std::unique_ptr<Decoder> decoder = std::make_unique<Decoder>();
   explicit Chain(const CircuitNoise& noise) {
     const auto model = io::experiment_model(Decoder::WindowType::model_experiment, noise);
-    const auto [edges, mechanisms] = cli::mechanism_edges_of(*model);
+    const auto [edges, mechanisms] = *io::graph_edges(*model);
     using Better = GraphWindow<d5, CorrelatedMatcher>;
     memory.resize(Better::memory_bytes(edges, mechanisms));
     EXPECT_EQ(decoder->window().better().set_up(edges, mechanisms, memory), Status::ok);

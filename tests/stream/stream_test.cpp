@@ -29,7 +29,7 @@ template <MemoryExperiment experiment>
 std::unique_ptr<LatticeMatcher<experiment>> whole_history(const CircuitNoise& noise) {
   auto whole = std::make_unique<LatticeMatcher<experiment>>();
   const auto model = io::experiment_model(experiment, noise);
-  const auto edges = cli::edges_of(*model);
+  const auto edges = io::graph_edges(*model)->edges;
   std::vector<std::byte> scratch(whole->scratch_bytes(edges.size()));
   EXPECT_EQ(whole->set_up(edges, scratch), Status::ok);
   return whole;
@@ -66,7 +66,7 @@ void corrects_every_error(bool pairs) {
   constexpr MemoryExperiment experiment = stream.memory(rounds);
   const auto model = io::experiment_model(experiment, noise);
   ASSERT_EQ(model.status, Status::ok);
-  const auto edges = cli::edges_of(*model);
+  const auto edges = io::graph_edges(*model)->edges;
   const auto decoder = decoder_for<stream>(noise);
   const std::size_t n_bytes = (static_cast<std::size_t>(experiment.n_detectors()) + 7) / 8;
   std::vector<std::uint8_t> events(n_bytes);
@@ -360,7 +360,7 @@ TEST(StreamDeadline, ExplainsEverySingleErrorEvenWithoutTime) {
   const CircuitNoise noise(uniform_depolarizing(0.003));
   constexpr MemoryExperiment experiment = d5.memory(18);
   const auto model = io::experiment_model(experiment, noise);
-  const auto edges = cli::edges_of(*model);
+  const auto edges = io::graph_edges(*model)->edges;
   const auto decoder = decoder_for<d5>(noise);
   const auto now = [] { return std::int64_t{0}; };
   StreamSource<d5> solver{noise, 1};
@@ -384,7 +384,7 @@ TEST(Stream, SetUpRejectsWhatIsNoModelOfTheStream) {
   const auto decoder = std::make_unique<StreamDecoder<d5>>();
   auto& window = decoder->window();
   const auto model = io::experiment_model(d5.memory(8), CircuitNoise(uniform_depolarizing(0.003)));
-  auto edges = cli::edges_of(*model);
+  auto edges = io::graph_edges(*model)->edges;
   std::vector<std::byte> scratch(window.scratch_bytes(edges));
   EXPECT_EQ(window.set_up(edges, {}), Status::out_of_capacity);
   EXPECT_EQ(window.set_up(edges, std::span(scratch).first(1000)), Status::out_of_capacity);
