@@ -56,6 +56,7 @@ class LatticeTableBuilder {
       const int off_a = spinel::abs(2 * a - last), off_b = spinel::abs(2 * b - last);
       return off_a != off_b ? off_a < off_b : a < b;
     });
+    around_.rates(tables.per_layer, tables.per_position);
     choose_radii(tables);
     Status status = fill(tables);
     // Far lists that do not fit reach less far: slower, as exact.
@@ -163,7 +164,7 @@ class LatticeTableBuilder {
   /// The largest radii for which every place's neighbors fit the tiers' slots, windows and layers.
   void choose_radii(Tables& tables) noexcept {
     const auto far = static_cast<std::int32_t>(3.2 * heaviest_) & ~1;
-    const std::int32_t list = spinel::min(far, around_.shortest_way_out());
+    const std::int32_t list = spinel::min(far, tables.per_layer * (Layout::max_layers_reached + 1) & ~1);
     std::int32_t near = list, window = list;
     // What is beyond the window's radius so far is of no interest any more.
     for (int type = 0; type < 2; ++type)
@@ -205,7 +206,7 @@ class LatticeTableBuilder {
   void set_far_radius(std::int32_t far, Tables& tables) const noexcept {
     tables.radius[2] = far < tables.radius[1] ? tables.radius[1] : far & ~1;
     for (int tier = 3; tier < Tables::max_tiers; ++tier) {
-      const double next = 1.5 * tables.radius[tier - 1];
+      const double next = 1.25 * tables.radius[tier - 1];
       tables.radius[tier] = next > 2.0 * furthest_ ? Tables::no_limit : static_cast<std::int32_t>(next) & ~1;
     }
     tables.radius[Tables::max_tiers - 1] = Tables::no_limit;

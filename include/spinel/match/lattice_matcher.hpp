@@ -184,6 +184,7 @@ class AnyRoundsLatticeMatcher {
       for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
       id_of_[k] = layout.id(sites[k]);
+      tables.row_of[id_of_[k]] = static_cast<std::uint16_t>(layout.site_row(sites[k]));
       tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
       if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }

@@ -129,13 +129,17 @@ class LatticeMetric {
 
   bool has_lists() const noexcept { return events_.has_lists(); }
   std::int32_t known_radius(Index leaf) const noexcept { return tables_.radius[tree_.item(leaf).tier] >> 1; }
+  /// From the far tier on a look further costs more than to ask who else is out so far.
+  static constexpr bool is_tall(int tier) noexcept { return tier >= 2; }
+  std::int32_t usual_radius() const noexcept { return tables_.radius[1] >> 1; }
+  std::int32_t least_distance(Index a, Index b) const noexcept { return tables_.least_distance(events_.ids[a], events_.ids[b]); }
   MarkedDistance boundary(Index leaf) const noexcept { return tables_.boundary[events_.ids[leaf]]; }
   template <class Visit>
   void for_known(Index leaf, Visit&& visit) const noexcept {
     events_.for_known(leaf, visit);
   }
   template <class Visit>
-  void for_everyone(Index leaf, Visit&& visit) noexcept {
+  SPINEL_NOINLINE void for_everyone(Index leaf, Visit&& visit) noexcept {
     paths_.from_within_boundary(tables_, events_.ids[leaf], no_limit, [&](int met, MarkedDistance marked) {
       if (!events_.has_event(met)) return;
       tree_.touch(events_.event_at[met]);
@@ -146,8 +150,14 @@ class LatticeMetric {
   /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
   void explore(Index leaf, std::int32_t) noexcept {
     const int tier = ++tree_.item(leaf).tier;
+    if (SPINEL_LIKELY(tier == 1)) return open_window(leaf, events_.ids[leaf]);
+    explore_further(leaf, tier);
+  }
+
+ private:
+  /// Rare, and kept out of the way of the registers of what is not.
+  SPINEL_NOINLINE void explore_further(Index leaf, int tier) noexcept {
     const int id = events_.ids[leaf];
-    if (tier == 1) return open_window(leaf, id);
     const auto meet = [&](Index other, MarkedDistance path) {
       if (tree_.item(other).tier >= tier) return;
       tree_.touch(other);
@@ -161,8 +171,6 @@ class LatticeMetric {
     }
     tables_.for_far(events_.bits, id, [&](int met, MarkedDistance path) { meet(events_.event_at[met], path); });
   }
-
- private:
   void open_window(Index leaf, int id) noexcept {
     tree_.touch(leaf);
     const WindowTable& window = tables_.window[tables_.row(id).window];

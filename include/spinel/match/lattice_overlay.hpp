@@ -206,6 +206,9 @@ class LatticeOverlay {
     if (SPINEL_UNLIKELY(!has_lists())) search_from(leaf, no_limit, [](int, MarkedDistance) {});
     return boundary_[leaf];
   }
+  static constexpr bool is_tall(int) noexcept { return false; }
+  std::int32_t usual_radius() const noexcept { return no_limit; }
+  std::int32_t least_distance(Index, Index) const noexcept { return 0; }
   template <class Visit>
   void for_known(Index leaf, Visit&& visit) const noexcept {
     events_->for_known(leaf, visit);

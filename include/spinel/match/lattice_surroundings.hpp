@@ -61,16 +61,19 @@ class LatticeSurroundings {
   /// Whether the layer `layers` away from lane `lane`'s exists.
   bool exists(int type, int lane, int layers) const noexcept { return layout_.exists(type, layer(lane) + layers); }
 
-  /// No way to a layer further than `reach` is shorter.
-  std::int32_t shortest_way_out() const noexcept {
-    std::int32_t least = unreached / (reach + 1);  // for one layer
+  /// The least that an edge costs for each layer and each position that it leads on.
+  void rates(std::int32_t& per_layer, std::int32_t& per_position) const noexcept {
+    per_layer = per_position = unreached / (reach + 1);
+    const auto lower = [](std::int32_t& rate, std::int32_t weight, std::int32_t steps) {
+      const std::int32_t own = steps == 0 ? rate : weight / (steps < 0 ? -steps : steps);
+      if (own < rate) rate = own;
+    };
     for (const Steps& steps : steps_)
       for (int k = 0; k < steps.n; ++k)
         for (const std::int32_t weight : steps.step[k].weight) {
-          const std::int32_t layers = steps.step[k].layers < 0 ? -steps.step[k].layers : steps.step[k].layers;
-          if (layers > 0 && weight / layers < least) least = weight / layers;
+          lower(per_layer, weight, steps.step[k].layers);
+          lower(per_position, weight, steps.step[k].positions);
         }
-    return least * (reach + 1) & ~1;
   }
 
   /// Finds everything nearer than `limit`, which no way to a layer further than `reach` may be; `places()` then lists it.

@@ -96,6 +96,7 @@ struct LatticeTables {
     rows.lay_out(Layout::n_site_rows, arena);
     boundary.lay_out(n_ids, arena);
     near_of.lay_out(n_ids, arena);
+    row_of.lay_out(n_ids, arena);
     window.lay_out(room.windows, arena);
     window_offset.lay_out(room.window_slots + 16, arena);
     window_distance.lay_out(room.window_slots + 16, arena);
@@ -117,6 +118,7 @@ struct LatticeTables {
   LatticeArray<MarkedDistance, Sizes::ids> boundary;  ///< by id: time-dependent at the ends, so stored for every layer
   LatticeArray<std::uint16_t, Sizes::ids> near_of;    ///< by id: `rows[...].near` without the arithmetic
   // == Read for events that need a tree ==
+  LatticeArray<std::uint16_t, Sizes::ids> row_of;  ///< by id: `layout.site_row` without the arithmetic
   LatticeArray<WindowTable, Sizes::of(Sizes::capacity.windows)> window;
   LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.window_slots + 16)> window_offset;
   LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.window_slots + 16)> window_distance;
@@ -138,11 +140,12 @@ struct LatticeTables {
   /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1, 2 are the tables.
   std::int32_t radius[max_tiers] = {};
   std::int32_t bucket_shift = 0;
+  std::int32_t per_layer = 0, per_position = 0;  ///< no edge leads that far for less
   std::int32_t lightest = 1;  ///< no two checks are nearer to each other
   std::size_t n_near = 0, n_windows = 0, n_window_slots = 0;
   std::size_t n_far = 0, n_far_places = 0, n_far_parts = 0, n_far_slots = 0, n_edge_kinds = 0;
 
-  const SiteRow& row(int id) const noexcept { return rows[layout.site_row(layout.site(id))]; }
+  const SiteRow& row(int id) const noexcept { return rows[row_of[id]]; }
   /// `visit(id, marked distance)` for the bits that the far list of `id` knows.
   template <class Visit>
   void for_far(const std::uint64_t* bits, int id, Visit&& visit) const noexcept {
@@ -157,10 +160,20 @@ struct LatticeTables {
     }
   }
 
+  /// No two places are nearer to each other, by the layers and the positions that edges lead on.
+  std::int32_t least_distance(int a, int b) const noexcept {
+    const LatticeSite x = layout.site(a), y = layout.site(b);
+    if (x.type != y.type) return no_limit;
+    const std::int64_t layers = std::int64_t{x.layer < y.layer ? y.layer - x.layer : x.layer - y.layer} * per_layer;
+    const std::int64_t positions = std::int64_t{x.position < y.position ? y.position - x.position : x.position - y.position} * per_position;
+    const std::int64_t least = layers < positions ? positions : layers;
+    return least < no_limit ? static_cast<std::int32_t>(least) : no_limit;
+  }
+
   /// Bytes of tables in use.
   std::size_t bytes() const noexcept {
     const auto n_ids = static_cast<std::size_t>(layout.n_ids());
-    return n_near * sizeof(NearTable) + n_ids * (sizeof(MarkedDistance) + sizeof(std::uint16_t)) +
+    return n_near * sizeof(NearTable) + n_ids * (sizeof(MarkedDistance) + 2 * sizeof(std::uint16_t)) +
            n_windows * sizeof(WindowTable) + n_window_slots * (sizeof(std::int16_t) + sizeof(MarkedDistance)) +
            n_far * sizeof(FarTable) + n_far_places * sizeof(FarPlace) + n_far_parts * sizeof(FarPart) +
            n_far_slots * sizeof(MarkedDistance) + Layout::n_site_rows * sizeof(SiteRow) +

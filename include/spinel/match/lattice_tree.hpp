@@ -25,6 +25,7 @@ class LatticeTree {
   static constexpr Index unmatched = -1;
   static constexpr Index to_boundary = -2;
   static constexpr Index explore_further = -3;
+  static constexpr std::int32_t no_time = 0x7fffffff;
 
   enum class Label : std::int8_t { outside, plus, minus };
 
@@ -37,15 +38,22 @@ class LatticeTree {
   };
   /// A leaf's `radius` is its dual variable with its share of all blossoms around it; a blossom's is its own dual variable.
   /// While a tree grows, plus leaves store it minus the time, minus leaves plus the time, blossoms the other way round.
+  /// A leaf's label is that of the item that it is in: what a look ahead reads of the other lies side by side.
   struct Item {
     std::int32_t radius = 0;
     Index top = 0;
-    Index parent = -1;
-    Link match;
-    Link tree;  ///< of a minus item: from the plus leaf that reached it
     Label label = Label::outside;
     std::int8_t tier = 0;
+    Link match;
+    Link tree;  ///< of a minus item: from the plus leaf that reached it
+    Index parent = -1;
     bool touched = false;
+  };
+
+  /// A leaf of a tier above the usual, and what it was allowed in the present search.
+  struct Tall {
+    std::int32_t allowed = 0;
+    Index leaf = 0;
   };
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
@@ -58,6 +66,7 @@ class LatticeTree {
     plus_.lay_out(n_items, arena);
     minus_.lay_out(n_items, arena);
     touched_.lay_out(n_leaves, arena);
+    tall_.lay_out(n_leaves, arena);
     ring_next_.lay_out(n_items, arena);
     ring_link_.lay_out(n_items, arena);
     next_leaf_.lay_out(n_leaves, arena);
@@ -85,7 +94,7 @@ class LatticeTree {
 
   /// Prepares for a shot.
   void begin() noexcept {
-    n_touched_ = 0;
+    n_touched_ = n_tall_ = 0;
     n_blossoms_ = n_free_blossoms_ = 0;
   }
 
@@ -102,6 +111,7 @@ class LatticeTree {
     int size = 1;
     for_leaves(root_item, [&](Index leaf) {
       touch(leaf);
+      item(leaf).label = Label::plus;
       grow_leaf(leaf);
     });
     look_ahead_from(metric, 0);
@@ -282,18 +292,26 @@ class LatticeTree {
     const Item& own = item(leaf);
     const std::int32_t base = own.radius;
     std::int32_t limit = Metric::no_limit;
-    while (metric.has_lists() && (own.tier == 0 || (limit = metric.known_radius(leaf) - base) <= now_)) metric.explore(leaf, base + now_);
+    while (metric.has_lists()) {
+      if (own.tier > 0) {
+        limit = (Metric::is_tall(own.tier) ? allowed_radius(metric, leaf) : metric.known_radius(leaf)) - base;
+        if (limit > now_) break;
+      }
+      metric.explore(leaf, base + now_);
+      if (Metric::is_tall(own.tier) && !Metric::is_tall(own.tier - 1)) tall_[n_tall_++] = {0, leaf};
+    }
     const MarkedDistance boundary = metric.boundary(leaf);
     std::int32_t best = distance_of(boundary) - base;
     Index target = to_boundary;
     MarkedDistance path = boundary;
     const Index top = own.top;
+    // Without branches: which of the others is next is as good as random.
     const auto consider = [&](Index other_leaf, MarkedDistance marked) {
       const Item& other = item(other_leaf);
-      const Label label = item(other.top).label;
-      std::int32_t time = distance_of(marked) - base - other.radius;
-      time = label == Label::plus ? time >> 1 : time;
-      const bool better = (other.top != top) & (label != Label::minus) & (time < best);
+      const std::int32_t never = -static_cast<std::int32_t>((other.top == top) | (other.label == Label::minus));
+      const std::int32_t slack = distance_of(marked) - base - other.radius;
+      const std::int32_t time = ((slack >> static_cast<int>(other.label == Label::plus)) & ~never) | (never & no_time);
+      const bool better = time < best;
       best = better ? time : best;
       target = better ? other_leaf : target;
       path = better ? marked : path;
@@ -311,6 +329,50 @@ class LatticeTree {
     time_[k] = best;
     next_[k].v = target;
     next_[k].path = path;
+  }
+
+  /// How far out a tall leaf may be before it must know more. Who is not in its list is no nearer than twice `known_radius`,
+  /// so both may have that much together. Leaves that are not tall keep to `usual_radius`; a tall one that does not grow has
+  /// what it has, and comes here before it grows again; one that grows gets half of what is left, be it less than before.
+  template <class Metric>
+  SPINEL_NOINLINE std::int32_t allowed_radius(const Metric& metric, Index leaf) noexcept {
+    const Item& own = item(leaf);
+    const std::int32_t known = metric.known_radius(leaf), radius = own.radius + now_;
+    if (known > (1 << 29)) return known;
+    Tall* mine = tall_;
+    while (mine->leaf != leaf) ++mine;
+    if (mine->allowed > radius) return mine->allowed;
+    std::int32_t allowed = 2 * known - metric.usual_radius();
+    for (int k = 0; k < n_tall_; ++k) {
+      Tall& tall = tall_[k];
+      const Item& other = item(tall.leaf);
+      if (other.top == own.top) continue;
+      const bool grows = other.label == Label::plus;
+      const std::int32_t taken = other.radius + (grows ? now_ : other.label == Label::minus ? -now_ : 0);
+      const std::int32_t others = metric.known_radius(tall.leaf);
+      std::int32_t room = 2 * (known > others ? known : others) - taken;
+      if (const std::int32_t apart = metric.least_distance(leaf, tall.leaf) - taken; apart > room) room = apart;
+      const std::int32_t half = (room - radius) >> 1, limit = grows ? radius + half : room;
+      if (limit >= allowed && !(grows && tall.allowed > taken + half)) continue;
+      bool knows = false;
+      metric.for_known(leaf, [&](Index one, MarkedDistance) { knows |= one == tall.leaf; });
+      if (knows) continue;
+      if (limit < allowed) allowed = limit;
+      if (grows && tall.allowed > taken + half) {
+        tall.allowed = taken + half;
+        recall(tall.leaf, now_ + half);
+      }
+    }
+    mine->allowed = allowed;
+    return allowed;
+  }
+  /// Makes a growing leaf look again at `time`, if it would not before.
+  void recall(Index leaf, std::int32_t time) noexcept {
+    int k = 0;
+    while (k < n_growing_ && next_[k].u != leaf) ++k;
+    if (k == n_growing_ || time_[k] <= time) return;
+    time_[k] = time;
+    next_[k].v = explore_further;
   }
 
   // == Steps of the search ==
@@ -336,6 +398,7 @@ class LatticeTree {
     for_leaves(minus_id, [&](Index leaf) {
       touch(leaf);
       item(leaf).radius += now_;
+      item(leaf).label = Label::minus;
     });
     plus.label = Label::plus;
     plus_[n_plus_++] = plus_id;
@@ -343,21 +406,30 @@ class LatticeTree {
     for_leaves(plus_id, [&](Index leaf) {
       touch(leaf);
       item(leaf).radius -= now_;
+      item(leaf).label = Label::plus;
       grow_leaf(leaf);
     });
   }
   void settle() noexcept {
+    for (int k = 0; k < n_tall_; ++k) tall_[k].allowed = 0;
     for (int k = 0; k < n_plus_; ++k) {
       Item& plus = item(plus_[k]);
       plus.label = Label::outside;
       if (is_blossom(plus_[k])) plus.radius += now_;
     }
-    for (int k = 0; k < n_growing_; ++k) item(next_[k].u).radius += now_;
+    for (int k = 0; k < n_growing_; ++k) {
+      Item& leaf = item(next_[k].u);
+      leaf.label = Label::outside;
+      leaf.radius += now_;
+    }
     for (int k = 0; k < n_minus_; ++k) {
       Item& minus = item(minus_[k]);
       minus.label = Label::outside;
       if (is_blossom(minus_[k])) minus.radius -= now_;
-      for_leaves(minus_[k], [&](Index leaf) { item(leaf).radius -= now_; });
+      for_leaves(minus_[k], [&](Index leaf) {
+        item(leaf).label = Label::outside;
+        item(leaf).radius -= now_;
+      });
     }
   }
   /// The way from plus item `id` to the root: items, and each one's link to the next.
@@ -411,6 +483,7 @@ class LatticeTree {
       for_leaves(child_id, [&](Index leaf) {
         ++n_leaves;
         item(leaf).top = id;
+        item(leaf).label = Label::plus;
         if (!was_minus) return;
         item(leaf).radius -= 2 * now_;
         grow_leaf(leaf);
@@ -480,6 +553,7 @@ class LatticeTree {
       plus_[n_plus_++] = plus_id;
       for_leaves(plus_id, [&](Index leaf) {
         item(leaf).radius -= 2 * now_;
+        item(leaf).label = Label::plus;
         grow_leaf(leaf);
       });
       tree = link_after(step + 1);
@@ -491,18 +565,22 @@ class LatticeTree {
       item(child_at(step)).match = matched;
       item(child_at(step + 1)).match = matched.reversed();
       for (const Index child_id : {child_at(step), child_at(step + 1)})
-        for_leaves(child_id, [&](Index leaf) { item(leaf).radius -= now_; });
+        for_leaves(child_id, [&](Index leaf) {
+          item(leaf).radius -= now_;
+          item(leaf).label = Label::outside;
+        });
     }
   }
 
   std::int32_t now_ = 0;
-  int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_touched_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0;
+  int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_touched_ = 0, n_tall_ = 0, n_blossoms_ = 0, n_free_blossoms_ = 0;
   std::int32_t n_leaves_ = 0;
   LatticeArray<Item, Sizes::items> items_;
   LatticeArray<std::int32_t, Sizes::detectors> time_;
   LatticeArray<Link, Sizes::detectors> next_;
   LatticeArray<Index, Sizes::items> plus_, minus_;
   LatticeArray<Index, Sizes::detectors> touched_;
+  LatticeArray<Tall, Sizes::detectors> tall_;
   // == Blossoms ==
   LatticeArray<Index, Sizes::items> ring_next_;
   LatticeArray<Link, Sizes::items> ring_link_;
