@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "model_shots.hpp"
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -65,23 +67,9 @@ struct Case {
     n_lowered += lowered.size();
     n_changed += got.result.weight != plain.weight;
   }
-  template <class Random>
-  std::pair<std::vector<std::uint8_t>, ObservableFlips> sample(Random& random, double strength) {
-    std::uniform_real_distribution<> uniform(0, 1);
-    std::pair<std::vector<std::uint8_t>, ObservableFlips> shot{std::vector<std::uint8_t>((model.n_detectors + 7) / 8), 0};
-    for (const auto& mechanism : model.mechanisms)
-      if (uniform(random) < strength * mechanism.probability)
-        for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
-          const auto& part = model.components[c];
-          shot.second ^= part.observables;
-          for (auto k = part.detectors_begin; k < part.detectors_end; ++k)
-            shot.first[model.detectors[k] / 8] ^= static_cast<std::uint8_t>(1u << (model.detectors[k] % 8));
-        }
-    return shot;
-  }
   void expect_same_on_samples(int n_shots, double strength = 1) {
     std::mt19937_64 random(3);
-    for (int s = 0; s < n_shots && !testing::Test::HasFatalFailure(); ++s) expect_same(sample(random, strength).first);
+    for (int s = 0; s < n_shots && !testing::Test::HasFatalFailure(); ++s) expect_same(sample_shot(model, random, strength).first);
   }
   void expect_same_on_adversarial() {
     std::mt19937_64 random(4);
@@ -130,7 +118,7 @@ TEST(CorrelatedLatticeMatcher, MakesAsManyMistakesAsTheGeneralOne) {
   std::mt19937_64 random(6);
   int mistakes = 0, general_mistakes = 0, plain_mistakes = 0;
   for (int s = 0; s < 12000; ++s) {
-    const auto [shot, flips] = lattice.sample(random, 1);
+    const auto [shot, flips] = sample_shot(lattice.model, random);
     mistakes += lattice.matcher->decode(shot.data()).observables != flips;
     general_mistakes += general->matcher.decode(shot.data()).observables != flips;
     plain_mistakes += lattice.exact.decode(shot.data()).observables != flips;
