@@ -69,23 +69,46 @@ struct ByDefinition {
     matcher.for_matched_edges([&](std::uint32_t e) { matched.insert({matcher.graph().edges()[e].a, matcher.graph().edges()[e].b}); });
     return {static_cast<double>(result.weight) * matcher.nats_per_unit(), matched};
   }
-  double weight(const std::uint8_t* shot) const {
-    auto [weight, matched] = match(marginal, shot);
-    for (int pass = 1; pass < rule.passes; ++pass) {
-      auto now = unseen;
-      for (const Ends& cause : matched)
-        if (const auto found = joint.find(cause); found != joint.end())
-          for (const auto& [effect, p] : found->second)
-            now[effect] = std::max(now[effect], rule.trust * std::min(0.5, p / marginal.at(cause)));
-      std::tie(weight, matched) = match(now, shot);
+  /// Detectors joined, over any number of edges, to one with an edge that flips an observable.
+  std::vector<bool> decisive() const {
+    std::vector<bool> reached(n_detectors);
+    for (bool more = true; more;) {
+      more = false;
+      for (const auto& [ends, observables] : flips) {
+        const bool to_boundary = ends.second == boundary_node;
+        if (observables == 0 && !reached[ends.first] && (to_boundary || !reached[ends.second])) continue;
+        more |= !reached[ends.first] || (!to_boundary && !reached[ends.second]);
+        reached[ends.first] = true;
+        if (!to_boundary) reached[ends.second] = true;
+      }
     }
-    return weight;
+    return reached;
+  }
+  double weight(const std::vector<std::uint8_t>& shot) const {
+    const std::vector<bool> is_decisive = decisive();
+    double weight[2] = {};
+    std::set<Ends> matched[2];
+    for (int pass = 0; pass < rule.passes; ++pass) {
+      auto now = pass == 0 ? marginal : unseen;
+      for (const auto& some : matched)
+        for (const Ends& cause : some)
+          if (const auto found = joint.find(cause); found != joint.end())
+            for (const auto& [effect, p] : found->second)
+              now[effect] = std::max(now[effect], rule.trust * std::min(0.5, p / marginal.at(cause)));
+      const int turn = rule.alternate ? (rule.passes - 1 - pass) % 2 : 0;
+      auto events = shot;
+      for (std::size_t k = 0; k < n_detectors && rule.alternate; ++k)
+        if (is_decisive[k] != (turn == 0)) events[k / 8] &= static_cast<std::uint8_t>(~(1u << (k % 8)));
+      std::tie(weight[turn], matched[turn]) = match(now, events.data());
+    }
+    return weight[0] + weight[1];
   }
 };
 
 TEST(CorrelatedMatcher, EveryPassIsWhatTheRuleSays) {
   std::mt19937_64 random(11);
-  for (const CorrelationRule& rule : {CorrelationRule::two_pass(), CorrelationRule::refined(), CorrelationRule{4, 1, 0.5}, CorrelationRule{3, 0.7, 1}})
+  for (const CorrelationRule& rule : {CorrelationRule::two_pass(), CorrelationRule::refined(), CorrelationRule{4, 1, 0.5}, CorrelationRule{3, 0.7, 1},
+                                      CorrelationRule{3, 1, 1, true}})
     for (const int distance : {3, 5}) {
       const auto model = uneven_model(distance, random);
       const ByDefinition reference(model, rule);
@@ -96,7 +119,7 @@ TEST(CorrelatedMatcher, EveryPassIsWhatTheRuleSays) {
         const auto shot = sample_shot(model, random, 2).first;
         const auto result = owned->matcher.decode(shot.data());
         ASSERT_EQ(result.outcome, MatchOutcome::matched);
-        const double expected = reference.weight(shot.data());
+        const double expected = reference.weight(shot);
         EXPECT_NEAR(static_cast<double>(result.weight) * owned->matcher.nats_per_unit(), expected, 2e-5 + 1e-5 * expected)
             << rule.passes << " passes, shot " << s;
         n_events += result.weight > 0;
@@ -122,6 +145,24 @@ TEST(CorrelatedMatcher, RefinedMakesFewerMistakes) {
   EXPECT_GT(mistakes[2], 50);
   EXPECT_LT(mistakes[1], 0.8 * mistakes[0]);
   EXPECT_LT(mistakes[2], 0.97 * mistakes[1]) << mistakes[0] << " " << mistakes[1] << " " << mistakes[2];
+}
+
+TEST(CorrelatedMatcher, TakingTurnsChangesNoPredictionOfTheLastPass) {
+  const auto model = io::experiment_model(MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::Z}, uniform_depolarizing(0.008)).value;
+  CorrelationRule all = CorrelationRule::refined();
+  all.alternate = false;
+  auto turns = io::make_correlated_matcher(model, CorrelationRule::refined()), everything = io::make_correlated_matcher(model, all);
+  ASSERT_TRUE(turns && everything);
+  std::mt19937_64 random(13);
+  int n_flips = 0, n_differ = 0;
+  for (int s = 0; s < 2000; ++s) {
+    const auto shot = sample_shot(model, random).first;
+    const auto flips = turns->matcher.decode(shot.data()).observables;
+    n_flips += flips != 0;
+    n_differ += flips != everything->matcher.decode(shot.data()).observables;  // between matchings of equal weight
+  }
+  EXPECT_GT(n_flips, 100);
+  EXPECT_LE(n_differ, 2);
 }
 
 TEST(CorrelatedMatcher, RefusesRulesOutOfRangeAndTooLittleMemory) {
