@@ -10,6 +10,7 @@
 #include <spinel/decode/graph_window.hpp>
 
 #include "commands.hpp"
+#include "heap_count.hpp"
 #include "stream_record.hpp"
 #include "stream_run.hpp"
 #include "stream_source.hpp"
