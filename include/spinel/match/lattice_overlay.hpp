@@ -295,11 +295,7 @@ class LatticeOverlay {
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
     constexpr int stride = Layout::n_positions;
-    const auto word_at = [&](int from) {
-      std::uint64_t word;
-      std::memcpy(&word, reinterpret_cast<const unsigned char*>(bits) + (static_cast<unsigned>(from) >> 3), 8);
-      return word >> (from & 7);
-    };
+    const auto word_at = [&](int from) { return read_bits(bits, from); };
     if (radius <= tables_->radius[0]) {
       const NearTable& near = tables_->near[tables_->near_of[id]];
       const int from = id - window_reach;
@@ -312,8 +308,7 @@ class LatticeOverlay {
       }
       return;
     }
-    const SiteRow& row = tables_->row(id);
-    const WindowTable& window = tables_->window[row.window];
+    const WindowTable& window = tables_->window[tables_->row(id).window];
     const int from = id - 2 * stride - window_reach;
     std::uint64_t slots = 0;
     for (int layer = 0; layer < 5; ++layer)
@@ -324,14 +319,9 @@ class LatticeOverlay {
         visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
     }
     if (radius <= tables_->radius[1]) return;
-    const FarTable& far = tables_->far[row.far];
-    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
-      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
-      for (std::uint32_t hits = BitOps::test_bits(bits, id, &tables_->far_offset[at], n); hits != 0; hits &= hits - 1) {
-        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
-        if (distance_of(tables_->far_distance[k]) < radius) visit(id + tables_->far_offset[k], tables_->far_distance[k]);
-      }
-    }
+    tables_->for_far(bits, id, [&](int at, MarkedDistance marked) {
+      if (distance_of(marked) < radius) visit(at, marked);
+    });
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
