@@ -76,6 +76,7 @@
 #include <spinel/decode/soft_edges.hpp>
 #include <spinel/decode/stream.hpp>
 #include <spinel/decode/stream_window.hpp>
+#include <spinel/decode/window.hpp>
 #include <spinel/calib/atoms.hpp>
 #include <spinel/calib/audit.hpp>
 #include <spinel/calib/charge.hpp>

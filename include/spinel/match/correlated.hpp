@@ -102,6 +102,7 @@ inline void CorrelatedMatcher::find_implied(Span<const GraphEdge> edges,
                                             Span<const std::uint32_t> mechanism_of) noexcept {
   std::uint32_t n_implied = 0, next_cause = 0;
   detail::for_implied_weights(exact_.graph(), edges, mechanism_of, joints_, [&](std::uint32_t cause, EdgeWeight effect) {
+    if (effect.weight >= exact_.graph().signed_weight(effect.edge)) return;
     for (; next_cause <= cause; ++next_cause) implied_begin_[next_cause] = n_implied;
     implied_[n_implied++] = effect;
   });

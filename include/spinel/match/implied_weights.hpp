@@ -36,8 +36,8 @@ inline std::size_t n_joint_edges(Span<const std::uint32_t> mechanism_of) noexcep
   return n;
 }
 
-/// Calls `visit(cause, weight of the effect)` by ascending cause, then effect, where the effect's weight falls below its own.
-/// `joints` is working memory for `n_joint_edges` items.
+/// Calls `visit(cause, weight of the effect)` by ascending cause, then effect. It is not always below the effect's own weight: then it
+/// changes nothing. `joints` is working memory for `n_joint_edges` items.
 template <class Visit>
 void for_implied_weights(const MatchingGraph& graph, Span<const GraphEdge> edges,
                          Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints, Visit&& visit) noexcept {
@@ -60,8 +60,7 @@ void for_implied_weights(const MatchingGraph& graph, Span<const GraphEdge> edges
     for (; end < n && joints[end].cause == of.cause && joints[end].effect == of.effect; ++end)
       joint = joint * (1 - joints[end].probability) + joints[end].probability * (1 - joint);
     const double conditional = spinel::min(0.5, joint / graph.edges()[of.cause].probability);
-    const std::int32_t weight = graph.units(spinel::log((1 - conditional) / conditional));
-    if (weight < graph.signed_weight(of.effect)) visit(of.cause, EdgeWeight{of.effect, weight});
+    visit(of.cause, EdgeWeight{of.effect, graph.units(spinel::log((1 - conditional) / conditional))});
     k = end;
   }
 }
