@@ -79,6 +79,7 @@
 #include <spinel/decode/stream.hpp>
 #include <spinel/decode/stream_predecoder.hpp>
 #include <spinel/decode/stream_window.hpp>
+#include <spinel/decode/window.hpp>
 #include <spinel/calib/atoms.hpp>
 #include <spinel/calib/audit.hpp>
 #include <spinel/calib/charge.hpp>

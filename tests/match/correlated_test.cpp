@@ -116,7 +116,7 @@ TEST(CorrelatedMatcher, EveryPassIsWhatTheRuleSays) {
       ASSERT_TRUE(owned);
       int n_events = 0;
       for (int s = 0; s < (distance == 3 ? 100 : 25); ++s) {
-        const auto shot = sample_shot(model, random, 2).first;
+        const auto shot = sample_shot(*io::graph_edges(model), model.n_detectors, random, 2).first;
         const auto result = owned->matcher.decode(shot.data());
         ASSERT_EQ(result.outcome, MatchOutcome::matched);
         const double expected = reference.weight(shot);
@@ -134,10 +134,11 @@ TEST(CorrelatedMatcher, RefinedMakesFewerMistakes) {
   auto two_pass = io::make_correlated_matcher(model);
   auto refined = io::make_correlated_matcher(model, CorrelationRule::refined());
   ASSERT_TRUE(plain && two_pass && refined);
+  const auto edges = *io::graph_edges(model);
   std::mt19937_64 random(12);
   int mistakes[3] = {};
   for (int s = 0; s < 8000; ++s) {
-    const auto [shot, flips] = sample_shot(model, random);
+    const auto [shot, flips] = sample_shot(edges, model.n_detectors, random);
     mistakes[0] += plain->matcher.decode(shot.data()).observables != flips;
     mistakes[1] += two_pass->matcher.decode(shot.data()).observables != flips;
     mistakes[2] += refined->matcher.decode(shot.data()).observables != flips;
@@ -153,10 +154,11 @@ TEST(CorrelatedMatcher, TakingTurnsChangesNoPredictionOfTheLastPass) {
   all.alternate = false;
   auto turns = io::make_correlated_matcher(model, CorrelationRule::refined()), everything = io::make_correlated_matcher(model, all);
   ASSERT_TRUE(turns && everything);
+  const auto edges = *io::graph_edges(model);
   std::mt19937_64 random(13);
   int n_flips = 0, n_differ = 0;
   for (int s = 0; s < 2000; ++s) {
-    const auto shot = sample_shot(model, random).first;
+    const auto shot = sample_shot(edges, model.n_detectors, random).first;
     const auto flips = turns->matcher.decode(shot.data()).observables;
     n_flips += flips != 0;
     n_differ += flips != everything->matcher.decode(shot.data()).observables;  // between matchings of equal weight

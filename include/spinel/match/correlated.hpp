@@ -190,8 +190,10 @@ class CorrelatedMatcher {
 
 inline void CorrelatedMatcher::find_implied(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of) noexcept {
   std::uint32_t n_implied = 0, next_cause = 0;
-  detail::for_implied_weights(matchers_[0].graph(), exact().graph(), rule_.trust, edges, mechanism_of, joints_,
+  const MatchingGraph& later = exact().graph();
+  detail::for_implied_weights(matchers_[0].graph(), later, rule_.trust, edges, mechanism_of, joints_,
                               [&](std::uint32_t cause, EdgeWeight effect) {
+                                if (effect.weight >= later.signed_weight(effect.edge)) return;
                                 for (; next_cause <= cause; ++next_cause) implied_begin_[next_cause] = n_implied;
                                 implied_[n_implied++] = effect;
                               });

@@ -36,8 +36,8 @@ inline std::size_t n_joint_edges(Span<const std::uint32_t> mechanism_of) noexcep
   return n;
 }
 
-/// Calls `visit(cause, weight of the effect)` by ascending cause, then effect, where the effect's weight falls below its own
-/// in `later`, the graph of the pass that uses it (with the edges of `graph`, maybe of other weights); weights are in its units.
+/// Calls `visit(cause, weight of the effect)` by ascending cause, then effect, in the units of `later`: the graph of the pass that
+/// uses it, with the edges of `graph`, maybe of other weights. It is not always below the effect's own weight: then it changes nothing.
 /// What a cause implies happens with `trust` times its conditional probability, as the cause is not certain.
 /// `joints` is working memory for `n_joint_edges` items.
 template <class Visit>
@@ -62,8 +62,7 @@ void for_implied_weights(const MatchingGraph& graph, const MatchingGraph& later,
     for (; end < n && joints[end].cause == of.cause && joints[end].effect == of.effect; ++end)
       joint = joint * (1 - joints[end].probability) + joints[end].probability * (1 - joint);
     const double conditional = trust * spinel::min(0.5, joint / graph.edges()[of.cause].probability);
-    const std::int32_t weight = later.units(spinel::log((1 - conditional) / conditional));
-    if (weight < later.signed_weight(of.effect)) visit(of.cause, EdgeWeight{of.effect, weight});
+    visit(of.cause, EdgeWeight{of.effect, later.units(spinel::log((1 - conditional) / conditional))});
     k = end;
   }
 }

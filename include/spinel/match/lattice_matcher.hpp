@@ -105,46 +105,43 @@ class AnyRoundsLatticeMatcher {
   }
 
   static constexpr int boundary_mate = -1;
+  static constexpr bool uses_mechanisms = false;
 
   /// Matches the events at `ids[0..n)` (distinct, `layout.id` of places that exist, n <= n_detectors()) under `model` and calls
   /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
   /// observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
   /// `stop()` is asked before every search; once it says true, the events that are still single go to the boundary: an
-  /// explanation of everything, but no longer the likeliest.
+  /// explanation of everything, but no longer the likeliest. `then()` is called in the end, to walk the paths that were matched.
   struct PlacesMatched {
-    int n_unexplained = 0;  ///< events left out
-    int n_unsettled = 0;    ///< events sent to the boundary because of `stop`; 0: the matching is exact
+    int n_unexplained = 0;      ///< events left out
+    int n_unsettled = 0;        ///< events sent to the boundary because of `stop`; 0: the matching is exact
+    bool is_correlated = false;  ///< a second pass was done (lattice_correlated.hpp)
   };
-  template <class Visit, class Stop>
-  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
-    const Tables& tables = tables_[model];
+  template <class Visit, class Stop, class Then, class Counts>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop, Then&& then, Counts&&) noexcept {
     if (SPINEL_UNLIKELY(!is_set_up_[model])) return {n, 0};
-    tree_.begin();
-    events_.begin();
-    int n_read = 0;
-    for (int k = 0; k < n; ++k) {
-      const std::int32_t id = ids[k];
-      if (SPINEL_UNLIKELY(tables.boundary[id] == Tables::no_limit)) continue;
-      given_[n_read] = static_cast<Index>(k);
-      events_.ids[n_read] = id;
-      events_.event_at[id] = static_cast<Index>(n_read++);
-      const auto at = static_cast<std::uint32_t>(id);
-      events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
-    }
-    events_.n_events = n_read;
-    const int n_unsettled = match_events(tables, stop);
+    read_places(tables_[model], ids, n);
+    const int n_unsettled = match_events(tables_[model], stop);
     if (tree_.has_blossoms()) tree_.resolve_blossoms();
-    for (int k = 0; k < n_read; ++k) {
-      const auto& match = tree_.item(static_cast<Index>(k)).match;
-      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
-    }
+    for_given(visit);
+    then();
+    const int n_unexplained = n - events_.n_events;
     end();
-    return {n - n_read, n_unsettled};
+    return {n_unexplained, n_unsettled};
   }
-  /// For walking paths: distances from a place to all places nearer than `limit`, as `visit(id, distance with flip)`.
+  /// For walking paths: distances from a place to all others nearer than `limit`, as `visit(id, distance with flip)`, no place
+  /// before those that it is reached by. A place may be visited again, nearer.
   template <class Visit>
   void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
     search_.from(tables_[model], id, limit, visit);
+  }
+  /// `visit(id, weight with flip)` for the edges at a place, with `boundary_mate` for the one to the boundary.
+  template <class Visit>
+  void for_edges_at(int model, std::int32_t id, Visit&& visit) const noexcept {
+    const Tables& tables = tables_[model];
+    const int row = tables.layout.edge_row(tables.layout.site(id));
+    for (int e = 0; e < tables.degree[row]; ++e) visit(id + tables.edges[row][e].offset, tables.edges[row][e].weight);
+    if (tables.boundary_edge[row] != 0) visit(boundary_mate, tables.boundary_edge[row]);
   }
 
   std::size_t n_detectors() const noexcept { return static_cast<std::size_t>(tables_[0].layout.n_detectors()); }
@@ -238,6 +235,30 @@ class AnyRoundsLatticeMatcher {
     if (!read(events)) return false;
     match_events(tables_[0], [] { return false; });
     return true;
+  }
+  /// The events of `match_places`, without those that no mechanism fires; `given_` says which they were.
+  void read_places(const Tables& tables, const std::int32_t* ids, int n) noexcept {
+    tree_.begin();
+    events_.begin();
+    int n_read = 0;
+    for (int k = 0; k < n; ++k) {
+      const std::int32_t id = ids[k];
+      if (SPINEL_UNLIKELY(tables.boundary[id] == Tables::no_limit)) continue;
+      given_[n_read] = static_cast<Index>(k);
+      events_.ids[n_read] = id;
+      events_.event_at[id] = static_cast<Index>(n_read++);
+      const auto at = static_cast<std::uint32_t>(id);
+      events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+    }
+    events_.n_events = n_read;
+  }
+  /// `visit(k, mate, path)` as in `match_places`.
+  template <class Visit>
+  void for_given(Visit&& visit) const noexcept {
+    for (int k = 0; k < events_.n_events; ++k) {
+      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
+    }
   }
   /// Returns how many events were sent to the boundary because of `stop`.
   template <class Stop>
