@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the benchmarks of the lattice matchers share: MODEL.dem and EVENTS.b8 from the command line, then commands from standard
 // input, so that the scripts of bench/peers can interleave them with PyMatching. `run` decodes all shots once (processor time,
-// us a shot), `tail` measures single shots (least of five each: p50, p99, p99.9, max), `proof F` decodes with certificates,
-// writes weight and flips of every shot as int64 and says how many were not proved.
+// us a shot), `observable` the same with the observable's basis alone, `tail` measures single shots (least of five each: p50, p99,
+// p99.9, max), `proof F` decodes with certificates, writes weight and flips of every shot as int64 and says how many were not proved.
 #pragma once
 
 #include <spinel/io/dem.hpp>
@@ -55,6 +55,14 @@ int serve(Matcher& matcher, const std::string& bytes) {
       const double before = processor_us();
       for (std::size_t k = 0; k < n; ++k) flips += matcher.decode(shots + k * stride).observables;
       std::printf("%.6f %llu\n", (processor_us() - before) / static_cast<double>(n), flips);
+    } else if (std::strncmp(line, "observable", 10) == 0) {
+      if constexpr (requires { matcher.decode_observable(shots); }) {
+        const double before = processor_us();
+        for (std::size_t k = 0; k < n; ++k) flips += matcher.decode_observable(shots + k * stride).observables;
+        std::printf("%.6f %llu\n", (processor_us() - before) / static_cast<double>(n), flips);
+      } else {
+        std::printf("none\n");
+      }
     } else if (std::strncmp(line, "tail", 4) == 0) {
       std::vector<double> least(n, 1e30);
       for (int repetition = 0; repetition < 5; ++repetition)

@@ -77,7 +77,9 @@
 #include <spinel/decode/soft_decoder.hpp>
 #include <spinel/decode/soft_edges.hpp>
 #include <spinel/decode/stream.hpp>
+#include <spinel/decode/stream_predecoder.hpp>
 #include <spinel/decode/stream_window.hpp>
+#include <spinel/decode/window.hpp>
 #include <spinel/calib/atoms.hpp>
 #include <spinel/calib/audit.hpp>
 #include <spinel/calib/charge.hpp>

@@ -124,6 +124,11 @@ class LatticeTableBuilder {
           found |= rows_[row][k].offset == edge.offset && rows_[row][k].weight == edge.weight;
         if (!found) return Status::unsupported;
       }
+      // Whatever order the model has them in, places that look alike number their edges alike. Those to earlier layers are the
+      // last, so that where none are the others have the same numbers as elsewhere.
+      if (first)
+        spinel::sort(rows_[row], rows_[row] + tables.degree[row],
+                     [](const LatticeEdge& x, const LatticeEdge& y) { return x.offset > y.offset; });
     }
     return share_edges(tables);
   }
