@@ -74,7 +74,7 @@ def random_cube(n, p, random):
 
 def cases(random):
     """Label, a function that makes the model, and how many times more shots than the largest it gets."""
-    for distance in (3, 5, 7, 9, 11, 13, 17, 21):
+    for distance in (3, 5, 7, 9, 11, 13, 17, 21, 31):
         for p in (0.0005, 0.001, 0.003, 0.006, 0.012):
             basis = "zx"[distance // 2 % 2]
             yield f"surface d={distance} p={p}", lambda d=distance, p=p, b=basis: surface(d, d, p, b), (21 / distance) ** 3
@@ -164,7 +164,7 @@ def main():
     chosen = [case for case in cases(random) if arguments.only in case[0]]
     largest = arguments.shots < 50_000  # the large ones only by hand: their set-up is most of the time
     if largest:
-        chosen = [c for c in chosen if not any(t in c[0] for t in ("d=17", "d=21", "d=11", "d=13", "rounds=", "2000", "3000"))]
+        chosen = [c for c in chosen if not any(t in c[0] for t in ("d=17", "d=21", "d=31", "d=11", "d=13", "rounds=", "2000", "3000"))]
     share = sum(more for _, _, more in chosen)
     failures, total, lines = 0, 0, ["| model | shots | weights that differ | largest difference, nats |", "|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as name:
