@@ -159,8 +159,8 @@ std::string stream_table(const nlohmann::ordered_json& r) {
   for (const auto& row : r["late_or_wrong"])
     out += printed("  %.2f us: %.3g", row["deadline_us"].get<double>(), row["late_or_wrong"]["share"].get<double>());
   if (r["deadline_us"].get<double>() > 0)
-    out += printed("\ndeadline %g us: %llu answers late, %llu exact, %llu local", r["deadline_us"].get<double>(),
-                   r["late"].get<unsigned long long>(), r["answers_by"]["exact"].get<unsigned long long>(),
+    out += printed("\ndeadline %g us: %llu answers late, %llu correlated, %llu exact, %llu local", r["deadline_us"].get<double>(),
+                   r["late"].get<unsigned long long>(), r["answers_by"]["correlated"].get<unsigned long long>(), r["answers_by"]["exact"].get<unsigned long long>(),
                    r["answers_by"]["local"].get<unsigned long long>());
   out += printed("\nallocations %ld, page faults %ld minor %ld major, context switches %ld voluntary %ld involuntary\n",
                  r["allocations"].get<long>(), r["page_faults"]["minor"].get<long>(), r["page_faults"]["major"].get<long>(),

@@ -40,7 +40,7 @@ def main():
 
         run("stream", "--distance", "3", "--basis", "Z", "--p", "0.005", "--rounds", "6000", "--cadence-us", "0", "--record", record)
         expect("the replay agrees", "answers are those of the record" in run("replay", record))
-        run("replay", record, "--compare", "exact")
+        run("replay", record, "--compare", "correlated")
         whole = Path(record).read_bytes()
         header = 8 + 5 * 4 + 26 * 8 + 64
         shot = (len(whole) - header) // 100
@@ -60,6 +60,8 @@ def main():
 
         late = run("stream", "--distance", "5", "--p", "0.006", "--rounds", "20000", "--cadence-us", "0", "--deadline-us", "0.2")
         expect(f"a deadline of 0.2 us leaves answers local: {late}", "local" in late and " 0 local" not in late)
+        late = run("stream", "--distance", "3", "--p", "0.006", "--rounds", "20000", "--cadence-us", "0", "--correlated", "--deadline-us", "0.2")
+        expect(f"correlated answers are exact or local where time is short: {late}", " 0 exact" not in late and "local" in late)
         health = json.loads(run("doctor", "--seconds", "0.05", "--json", "-"))
         expect("the doctor finds and measures", len(health["findings"]) >= 10 and health["wake_up"]["n"] > 5 and health["spinning_gap"]["n"] > 1000)
         expect("the pool answers", "mistakes" in run("pool", "--distance", "3", "--qubits", "3", "--threads", "2", "--rounds", "3000"))

@@ -179,6 +179,8 @@ class LatticeWindowOver {
     const auto mechanisms = arena.take<std::uint32_t>(n_most);
     if (arena.overflowed()) return Status::out_of_capacity;
     place_own_detectors(model_experiment, sites.data());
+    // Only the memory basis has an observable.
+    if constexpr (uses_mechanisms) matcher_.repair_both(false);
     if (const Status status = Models::check(model, sites.data()); status != Status::ok) return status;
     for (const WindowKind kind : {WindowKind::starting, WindowKind::moving, WindowKind::closing}) {
       std::size_t n = 0;
@@ -301,7 +303,8 @@ template <StreamExperiment stream, class BitOps = NativeBits>
 class LatticeWindow
     : public detail::LatticeWindowOver<stream, LatticeMatcher<detail::WindowModels<stream>::window_experiment, BitOps, 3>> {};
 
-/// Two-pass correlated matching. Where time is short the answer is the first pass's, exact or local, and says so.
+/// Two-pass correlated matching: both check types are matched, then that of the memory basis, which has the observable, again. Where
+/// time is short the answer is the first pass's, exact or local, and says so.
 template <StreamExperiment stream, class BitOps = NativeBits>
 class CorrelatedLatticeWindow
     : public detail::LatticeWindowOver<stream, CorrelatedLatticeMatcher<detail::WindowModels<stream>::window_experiment, BitOps, 3>> {};

@@ -108,6 +108,10 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     return certified;
   }
 
+  /// Whether the second pass is for both check types (as from the beginning) or only for that of the memory basis. The observable's
+  /// flips, to which the other type's second pass has nothing to say, are the same.
+  void repair_both(bool both) noexcept { repairs_both_ = both; }
+
   /// As AnyRoundsLatticeMatcher. Where `stop` says true during the second pass, the answer is the first pass's, which is exact.
   /// Only pairs with an end for which `counts(id)` lower what they imply.
   template <class Visit, class Stop, class Then, class Counts>
@@ -211,7 +215,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     const detail::LatticeImplied<Layout>& implied_by = implied_[model];
     Paths paths(this->tables_[model], this->search_);
     const auto imply = [&](int row, int slot, int lower_end) {
-      causes_[n] = {implied_by.of(row, slot), lower_end};
+      causes_[n] = {repairs_both_ ? implied_by.of(row, slot) : implied_by.of_memory_basis(row, slot), lower_end};
       SPINEL_PREFETCH(causes_[n].implied.data());
       SPINEL_PREFETCH(causes_[n].implied.data() + 4);
       if (++n == n_causes_max) lower_all();
@@ -250,6 +254,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   detail::LatticeOverlay<Tree, BitOps> overlay_;
   LatticeArray<typename Tree::Link, Sizes::detectors> first_match_;
   bool is_second_ = false;
+  bool repairs_both_ = true;
   static constexpr int n_causes_max = 64;
   Cause causes_[n_causes_max];
 };

@@ -42,7 +42,7 @@ class LatticeImplied {
   static constexpr int boundary_slot = Tables::max_degree;
   static constexpr int n_slots = Tables::max_degree + 1;
   static constexpr std::size_t n_edges_max = std::size_t{Layout::n_edge_rows} * 64;
-  static constexpr int longest_list = 256;
+  static constexpr int longest_list = 255;
 
   constexpr void lay_out(Arena& arena) noexcept {
     ranges_.lay_out(n_ranges, arena);
@@ -79,13 +79,18 @@ class LatticeImplied {
     const Range range = ranges_[row * n_slots + slot];
     return {&edges_[range.begin], range.size};
   }
+  /// The same without the edges between checks of the other type than the memory basis.
+  Span<const ImpliedEdge> of_memory_basis(int row, int slot) const noexcept {
+    const Range range = ranges_[row * n_slots + slot];
+    return {&edges_[range.begin], range.n_of_memory_basis};
+  }
   std::size_t bytes() const noexcept { return n_edges_ * sizeof(ImpliedEdge) + n_ranges * sizeof(Range); }
 
  private:
   static constexpr std::size_t n_ranges = std::size_t{Layout::n_edge_rows} * n_slots;
   struct Range {
     std::uint32_t begin = 0;
-    std::uint16_t size = 0;
+    std::uint8_t size = 0, n_of_memory_basis = 0;  ///< the latter stand first
     bool is_filled = false;
   };
 
@@ -125,14 +130,14 @@ class LatticeImplied {
     if (length != 0) {
       const LatticeSite upper = tables.layout.site(tables.layout.id(site) + length);
       Range& from_above = ranges_[tables.layout.edge_row(upper) * n_slots + slot_of(tables, tables.layout.id(upper), -length)];
-      const Status status = store_at(range, site, n);
+      const Status status = store_at(tables, range, site, n);
       if (status != Status::ok || (from_above.is_filled && !same(from_above, n))) return status == Status::ok ? Status::unsupported : status;
       from_above = range;
       return Status::ok;
     }
-    return store_at(range, site, n);
+    return store_at(tables, range, site, n);
   }
-  Status store_at(Range& range, const LatticeSite& site, int n) noexcept {
+  Status store_at(const Tables& tables, Range& range, const LatticeSite& site, int n) noexcept {
     if (range.is_filled) return same(range, n) ? Status::ok : Status::unsupported;
     // Other layers of the same place mostly have the same list.
     for (int of_layer = 0; of_layer < Layout::n_edge_classes; ++of_layer) {
@@ -144,8 +149,11 @@ class LatticeImplied {
         }
     }
     if (n_edges_ + static_cast<std::size_t>(n) > n_edges_max) return Status::out_of_capacity;
-    range = {static_cast<std::uint32_t>(n_edges_), static_cast<std::uint16_t>(n), true};
-    for (int k = 0; k < n; ++k) edges_[n_edges_++] = list_[k];
+    range = {static_cast<std::uint32_t>(n_edges_), static_cast<std::uint8_t>(n), 0, true};
+    for (int k = 0; k < n; ++k) {
+      edges_[n_edges_++] = list_[k];
+      range.n_of_memory_basis += static_cast<std::uint8_t>(tables.layout.site(tables.layout.id(site) + list_[k].from).type == 0);
+    }
     return Status::ok;
   }
   bool same(const Range& range, int n) const noexcept {
