@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time of one calibration decision, trace to proposed action, on one core at 101 points a sweep: median and tail over many seeds, and the
-// number of heap allocations on the way, counted by replacing the global operator new. Not timed: reading files, the audit record.
+// number of heap allocations on the way, counted. Not timed: reading files, the audit record.
 // usage: calibrate_bench [repeats]
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <random>
 #include <string_view>
 #include <spinel/calib/engine.hpp>
 #include <vector>
 
-namespace {
-long allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc{};
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "examples/cli/heap_count.hpp"
 
 namespace {
 
@@ -78,11 +67,11 @@ int main(int argc, char** argv) {
       Request request;
       request.family = c.family;
       request.columns = columns;
-      const long before = allocations;
+      const long before = spinel::heap_allocations();
       const auto start = std::chrono::steady_clock::now();
       const auto decision = engine.decide(request);
       const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
-      counted += allocations - before;
+      counted += spinel::heap_allocations() - before;
       times.push_back(took.count());
       verdict = to_string(decision.code);
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts the program's heap allocations, so that `spinel stream` can show that its loop makes none.
+// The one place where the global operators are replaced by counting ones.
+#include "heap_count.hpp"
+
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
-
-#include "latency.hpp"
 
 namespace {
 std::atomic<long> allocations{0};
@@ -19,9 +20,7 @@ void* counted(std::size_t size, std::size_t alignment) {
 }
 }  // namespace
 
-namespace spinel::cli {
-long heap_allocations() noexcept { return allocations.load(std::memory_order_relaxed); }
-}  // namespace spinel::cli
+long spinel::heap_allocations() noexcept { return allocations.load(std::memory_order_relaxed); }
 
 void* operator new(std::size_t size) { return counted(size, 1); }
 void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }

@@ -103,7 +103,4 @@ struct Interference {
   }
 };
 
-/// Heap allocations of the program so far (heap_count.cpp replaces the global operators).
-long heap_allocations() noexcept;
-
 }  // namespace spinel::cli

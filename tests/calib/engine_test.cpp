@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine on data made here from stated truth: parameters within a few standard errors, verdicts of known defects, bad input, and
 // the count of heap allocations on the decide path.
+#include <examples/cli/heap_count.hpp>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,9 +10,6 @@
 #include <span>
 #include <spinel/calib/engine.hpp>
 #include <vector>
-
-/// Calls of operator new so far (allocation_count_test.cpp).
-long allocation_count() noexcept;
 
 namespace {
 
@@ -192,9 +190,9 @@ TEST(Engine, DecidePathDoesNotAllocate) {
       Request request;
       request.family = static_cast<Family>(family);
       request.columns = columns;
-      const long before = allocation_count();
+      const long before = spinel::heap_allocations();
       const auto decision = engine.decide(request);
-      EXPECT_EQ(allocation_count() - before, 0) << to_string(request.family) << " " << to_string(decision.code);
+      EXPECT_EQ(spinel::heap_allocations() - before, 0) << to_string(request.family) << " " << to_string(decision.code);
       decided += decision.code != Code::BAD_INPUT ? 1 : 0;
     }
   EXPECT_GT(decided, 60);

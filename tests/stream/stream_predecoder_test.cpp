@@ -12,7 +12,7 @@
 #include <spinel/decode/predecoder.hpp>
 #include <spinel/decode/stream_predecoder.hpp>
 
-#include "allocation_count.hpp"
+#include "examples/cli/heap_count.hpp"
 #include "nn/test_networks.hpp"
 
 namespace spinel {
@@ -240,9 +240,9 @@ TEST(StreamPredecoder, GoesOnForMoreRoundsThanItCounts) {
   auto& residual = decoder->window().residual;
   constexpr std::size_t rounds = (1u << 16) + 4000;
   residual.reserve(rounds + 1);
-  const long before = allocation_count();
+  const long before = heap_allocations();
   for (std::size_t t = 0; t < rounds; ++t) decoder->push_round(t, measured[t % 8]);
-  EXPECT_LE(allocation_count() - before, static_cast<long>(rounds / 3 + 1));  // the recorder's, one a window
+  EXPECT_LE(heap_allocations() - before, static_cast<long>(rounds / 3 + 1));  // the recorder's, one a window
   std::size_t differ = 0;
   for (std::size_t t = 24; t < residual.size(); ++t) differ += !(residual[t] == residual[t - 8]);
   EXPECT_EQ(differ, 0u);

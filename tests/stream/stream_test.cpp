@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "allocation_count.hpp"
+#include "examples/cli/heap_count.hpp"
 
 namespace spinel {
 namespace {
@@ -315,16 +315,16 @@ TEST(Stream, AllocatesNothingAndAnswersWhileRunning) {
   std::vector<StreamDecoder<d5>::Round> sampled;
   for (std::uint64_t t = 0; t < rounds; ++t) sampled.push_back(source.next());
   const auto data = source.read_out();
-  const long before = allocation_count();
+  const long before = heap_allocations();
   for (std::uint64_t t = 0; t < rounds; ++t) decoder->push_round(t, sampled[t]);
   EXPECT_EQ(decoder->committed_rounds(), rounds - 10);
   const auto result = decoder->finish(data);
-  EXPECT_EQ(allocation_count(), before);
+  EXPECT_EQ(heap_allocations(), before);
   EXPECT_EQ(result.flips, decoder->observable_flips());
   EXPECT_EQ(decoder->counters().windows, rounds / 5 - 2);
   EXPECT_EQ(decoder->counters().unexplained_events, 0u);
   std::vector<int> counted(1);  // the counter counts
-  EXPECT_EQ(allocation_count(), before + 1);
+  EXPECT_EQ(heap_allocations(), before + 1);
 }
 
 // == Deadlines ==

@@ -231,10 +231,10 @@ class Forward {
   }
   template <int layer, int d>
   static constexpr bool is_winograd() noexcept {
-    return is_wide(layer) && detail::winograd_tile(d) != 0;
+    return is_wide(layer) && detail::winograd_edges(d).space != 0;
   }
   template <int layer, int d>
-  using WinogradOf = detail::Winograd<A, detail::winograd_tile(d), network.in_channels(layer), network.out_channels(layer)>;
+  using WinogradOf = detail::Winograd<A, detail::winograd_edges(d).time, detail::winograd_edges(d).space, network.in_channels(layer), network.out_channels(layer)>;
 
   template <class Visit>
   SPINEL_ALWAYS_INLINE void dispatch(Visit&& visit) const noexcept {
@@ -465,10 +465,9 @@ class Forward {
         take_background(first_sums_, reach + 1, sites() * out);
       } else if (layer < n_hidden) {
         std::size_t size = network.weights(layer);
-        if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
-          const auto n = static_cast<std::size_t>(m + 2);
-          size = n * n * n * in * out;
-          work = spinel::max(work, detail::winograd_work(distance(), m, in, out));
+        if (const auto edges = detail::winograd_edges(distance()); is_wide(layer) && edges.space != 0) {
+          size = static_cast<std::size_t>(edges.frequencies()) * in * out;
+          work = spinel::max(work, detail::winograd_work(distance(), edges, network.in_channels(layer), network.out_channels(layer)));
         }
         weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
