@@ -33,10 +33,15 @@ Activation activation_named(const std::string& name) {
 
 CLI::Validator activation_names() { return CLI::IsMember({"gelu", "relu", "leaky_relu"}); }
 
-void NetworkFlags::add_to(CLI::App& command, bool required) {
+CLI::Option* NetworkFlags::add_weights_to(CLI::App& command) {
   auto* option = command.add_option("--weights", weights, "pre-decoder network: safetensors checkpoint or weights blob");
-  if (required) option->required();
   command.add_option("--activation", activation, "activation of a safetensors checkpoint")->check(activation_names())->capture_default_str();
+  return option;
+}
+
+void NetworkFlags::add_to(CLI::App& command, bool required) {
+  auto* option = add_weights_to(command);
+  if (required) option->required();
   command.add_option("--precision", precision, "arithmetic of the network")->check(CLI::IsMember({"fp32", "bf16", "int8"}))->capture_default_str();
   command.add_option("--calibration_shots", calibration_shots, "int8: take the activation ranges from this many first shots")
       ->check(CLI::PositiveNumber)

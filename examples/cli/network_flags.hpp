@@ -42,6 +42,8 @@ struct NetworkFlags {
   bool dual = false;
 
   void add_to(CLI::App& command, bool required);
+  /// --weights and --activation alone.
+  CLI::Option* add_weights_to(CLI::App& command);
   bool given() const { return !weights.empty(); }
   /// A blob as it is, or a safetensors file converted.
   AlignedBlob load() const;

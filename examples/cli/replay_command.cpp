@@ -4,15 +4,18 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 
+#include "network_flags.hpp"
 #include "stream_record.hpp"
 #include "stream_run.hpp"
 
 namespace spinel::cli {
 namespace {
 
-StreamRun replayed(const std::string& path, const std::string& engine) {
+/// `engine`: "exact" or "correlated"; with `weights` the network comes first.
+StreamRun replayed(const std::string& path, const std::string& engine, std::span<const std::byte> weights, const std::string& precision) {
   const RecordHeader header = RecordReader(path).header();
   StreamRun run;
   run.experiment = {header.distance, header.rounds, header.basis == 0 ? Basis::X : Basis::Z, Orientation::O1};
@@ -30,10 +33,11 @@ StreamRun replayed(const std::string& path, const std::string& engine) {
   run.shots = bytes / header.shot_bytes();
   run.replay = path;
   run.engine = engine;
-  const bool built = engine == "correlated"              ? run_stream_correlated(run)
-                     : run.experiment.basis == Basis::X ? run_stream_x(run)
-                                                        : run_stream_z(run);
-  if (!built) throw CommandError(path + ": recorded at distance " + std::to_string(header.distance) + ", which the " + engine + " engine of this program is not built for");
+  run.weights = weights;
+  run.precision = precision;
+  if (!run_stream(run))
+    throw CommandError(path + ": recorded at distance " + std::to_string(header.distance) + ", which the " + (weights.empty() ? engine : "network") +
+                       " engine of this program is not built for");
   return run;
 }
 
@@ -43,8 +47,11 @@ void print(const char* name, const Histogram& latency, double us_per_round, std:
               static_cast<double>(latency.max()) / 1e3, us_per_round, static_cast<double>(mistakes) / static_cast<double>(shots));
 }
 
-void replay(const std::string& path, const std::string& engine, const std::string& compared) {
-  const StreamRun run = replayed(path, engine);
+void replay(const std::string& path, const std::string& engine, const std::string& compared, const NetworkFlags& network) {
+  const auto blob = network.given() ? std::make_unique<AlignedBlob>(network.load()) : nullptr;
+  const std::span<const std::byte> weights = blob != nullptr ? blob->span() : std::span<const std::byte>();
+  if (network.given() && engine == "correlated") throw CommandError("--weights: streams with a network are matched exactly");
+  const StreamRun run = replayed(path, engine, weights, network.precision);
   std::printf("%llu shots of %d rounds, d = %d\n", static_cast<unsigned long long>(run.shots), run.experiment.rounds,
               run.experiment.distance);
   std::printf("%-12s %10s %10s %10s %10s %12s %12s\n", "window (us)", "p50", "p99", "p99.99", "max", "us a round", "LER a shot");
@@ -53,11 +60,13 @@ void replay(const std::string& path, const std::string& engine, const std::strin
         run.shots);
   print(engine.c_str(), run.service, run.busy_seconds * 1e6 / n, run.mistakes, run.shots);
   if (!compared.empty()) {
-    const StreamRun other = replayed(path, compared);
+    const StreamRun other = replayed(path, compared, {}, "fp32");
     print(compared.c_str(), other.service, other.busy_seconds * 1e6 / n, other.mistakes, other.shots);
     return;
   }
   if (!run.same_model) throw CommandError(path + ": the model's fingerprint differs: recorded with other noise or another version");
+  if (!run.same_weights)
+    throw CommandError(path + ": the fingerprint of the network differs: recorded with other weights or another precision, or with none");
   if (run.differences != 0)
     throw CommandError(path + ": " + std::to_string(run.differences) + " answers differ from the record, the first in shot " +
                        std::to_string(run.first_different_shot) + ", window " + std::to_string(run.first_different_window));
@@ -70,6 +79,7 @@ void add_replay_command(CLI::App& app) {
   auto* command = app.add_subcommand("replay", "decode a record of `spinel stream --record` again and compare every answer");
   struct Flags {
     std::string path, engine = "exact", compared;
+    NetworkFlags network;
   };
   const auto flags = std::make_shared<Flags>();
   command->add_option("file", flags->path, "the record")->required();
@@ -78,7 +88,9 @@ void add_replay_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--compare", flags->compared, "decode with this engine too, and show both instead of checking the answers")
       ->check(CLI::IsMember({"exact", "correlated"}));
-  command->callback([flags] { replay(flags->path, flags->engine, flags->compared); });
+  flags->network.add_weights_to(*command);
+  command->add_option("--precision", flags->network.precision, "arithmetic of the network")->check(CLI::IsMember({"fp32", "int8"}))->capture_default_str();
+  command->callback([flags] { replay(flags->path, flags->engine, flags->compared, flags->network); });
 }
 
 }  // namespace spinel::cli

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "experiment_flags.hpp"
+#include "network_flags.hpp"
 #include "stream_report.hpp"
 #include "stream_run.hpp"
 
@@ -26,6 +27,7 @@ struct StreamFlags {
   double cadence_us = 1, deadline_us = 0;
   bool correlated = false, fifo = false;
   std::string json, html, record;
+  NetworkFlags network;
 };
 
 void stream_command(const StreamFlags& flags) {
@@ -48,6 +50,10 @@ void stream_command(const StreamFlags& flags) {
   if (flags.correlated) run.engine = "correlated";
   if (!(flags.deadline_us >= 0 && flags.deadline_us <= 1e9))
     throw CommandError("--deadline-us: got " + std::to_string(flags.deadline_us) + ", expected 0 (none) to 1000000000");
+  if (flags.network.given() && flags.correlated) throw CommandError("--weights: streams with a network are matched exactly; leave out --correlated");
+  const auto blob = flags.network.given() ? std::make_unique<AlignedBlob>(flags.network.load()) : nullptr;
+  if (blob != nullptr) run.weights = blob->span();
+  run.precision = flags.network.precision;
   if (flags.cpu >= 0) {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -61,11 +67,8 @@ void stream_command(const StreamFlags& flags) {
       throw CommandError("--fifo: the system refuses real-time scheduling (see `spinel doctor`)");
   }
   const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
-  const bool built = flags.correlated                     ? run_stream_correlated(run)
-                     : run.experiment.basis == Basis::X ? run_stream_x(run)
-                                                        : run_stream_z(run);
-  if (!built)
-    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, got " + std::to_string(named.distance));
+  if (!run_stream(run))
+    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, with a network at 5, 7 and 9, got " + std::to_string(named.distance));
   if (flags.fifo) {
     sched_param normal{};
     sched_setscheduler(0, SCHED_OTHER, &normal);
@@ -83,7 +86,22 @@ void stream_command(const StreamFlags& flags) {
   if (!flags.html.empty()) write(flags.html, stream_page(report, run));
 }
 
+bool run_stream_network(StreamRun& run) {
+  switch (run.experiment.distance) {
+    case 5: run_stream_network_5(run); return true;
+    case 7: run_stream_network_7(run); return true;
+    case 9: run_stream_network_9(run); return true;
+    default: return false;
+  }
+}
+
 }  // namespace
+
+bool run_stream(StreamRun& run) {
+  if (!run.weights.empty()) return run_stream_network(run);
+  if (run.engine == "correlated") return run_stream_correlated(run);
+  return run.experiment.basis == Basis::X ? run_stream_x(run) : run_stream_z(run);
+}
 
 void add_stream_command(CLI::App& app) {
   auto* command = app.add_subcommand("stream", "decode a stream of rounds in real time and report latencies with their tails");
@@ -98,6 +116,10 @@ void add_stream_command(CLI::App& app) {
       ->check(CLI::IsMember({"uniform", "si1000", "simple"}))
       ->capture_default_str();
   command->add_option("--cadence-us", flags->cadence_us, "a round arrives every so many microseconds; 0: as fast as they are decoded")
+      ->capture_default_str();
+  flags->network.add_weights_to(*command);
+  command->add_option("--precision", flags->network.precision, "arithmetic of the network; int8 is calibrated on shots of the same noise")
+      ->check(CLI::IsMember({"fp32", "int8"}))
       ->capture_default_str();
   command->add_flag("--correlated", flags->correlated, "two-pass correlated matching");
   command->add_option("--deadline-us", flags->deadline_us,

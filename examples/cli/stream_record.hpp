@@ -32,7 +32,7 @@ struct RecordHeader {
   std::int32_t distance = 0, commit = 0, buffer = 0, basis = 0, rounds = 0;
   double noise[26] = {};  ///< the 25 parameters, then the p of the legacy circuit (below 0: none)
   std::uint8_t model_fingerprint[32] = {};    ///< SHA-256 of the edges of the windows' model
-  std::uint8_t weights_fingerprint[32] = {};  ///< zero: no network
+  std::uint8_t weights_fingerprint[32] = {};  ///< SHA-256 of the blob and the precision; zero: no network
   static constexpr std::size_t bytes = 8 + 5 * 4 + 26 * 8 + 64;
 
   std::size_t round_bytes() const { return (static_cast<std::size_t>(distance) * static_cast<std::size_t>(distance) - 1 + 7) / 8; }
@@ -58,6 +58,25 @@ inline void fingerprint_model(Span<const GraphEdge> edges, std::uint8_t* out) {
   }
   const auto digest = hash.finish();
   for (std::size_t k = 0; k < 32; ++k) out[k] = digest[k];
+}
+
+/// Zero without weights; the precision is part of what the weights do.
+inline void fingerprint_weights(std::span<const std::byte> blob, const std::string& precision, std::uint8_t* out) {
+  if (blob.empty()) return;
+  Sha256 hash;
+  hash.update(Span<const std::uint8_t>(reinterpret_cast<const std::uint8_t*>(blob.data()), blob.size()));
+  hash.update(Span<const std::uint8_t>(reinterpret_cast<const std::uint8_t*>(precision.data()), precision.size()));
+  const auto digest = hash.finish();
+  for (std::size_t k = 0; k < 32; ++k) out[k] = digest[k];
+}
+inline std::string fingerprint_text(const std::uint8_t* fingerprint) {
+  std::string text;
+  for (std::size_t k = 0; k < 32; ++k) {
+    constexpr char digits[] = "0123456789abcdef";
+    text += digits[fingerprint[k] / 16];
+    text += digits[fingerprint[k] % 16];
+  }
+  return text;
 }
 
 class RecordWriter {

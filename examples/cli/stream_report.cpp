@@ -97,7 +97,17 @@ std::string svg(const Histogram& histogram, const char* title) {
 
 nlohmann::ordered_json stream_report(const StreamRun& run, bool memory_locked) {
   const double rounds = static_cast<double>(run.rounds);
-  nlohmann::ordered_json parts = run.us_per_round_by_part;
+  nlohmann::ordered_json parts = run.us_per_round_by_part, network;
+  if (!run.network_shape.empty()) {
+    // In rounds without a window the decoder has nothing but the network to do.
+    const double us = run.network.mean() / 1e3;
+    network = {{"shape", run.network_shape},
+               {"precision", run.precision},
+               {"weights_sha256", run.weights_fingerprint},
+               {"round", run.network.json()},
+               {"us_per_round", us},
+               {"matcher_us_per_round", std::max(0.0, run.busy_seconds * 1e6 / rounds - us)}};
+  }
   return {{"spinel", SPINEL_VERSION_STRING},
           {"processor", processor()},
           {"compiler", compiler()},
@@ -110,6 +120,7 @@ nlohmann::ordered_json stream_report(const StreamRun& run, bool memory_locked) {
             {"cadence_us", run.cadence_us},
             {"seed", run.seed}}},
           {"engine", run.engine},
+          {"network", network},
           {"reaction", run.reaction.json()},
           {"window", run.window.json()},
           {"service", run.service.json()},
@@ -145,14 +156,18 @@ std::string stream_table(const nlohmann::ordered_json& r) {
                             e["cadence_us"].get<double>() > 0 ? printed("one every %g us", e["cadence_us"].get<double>()).c_str()
                                                               : "as fast as they are decoded");
   out += "                     n       p50       p90       p99     p99.9    p99.99       max  (us)\n";
-  for (const char* name : {"reaction", "window", "service"}) {
-    const auto& h = r[name];
+  for (const char* name : {"reaction", "window", "service", "network"}) {
+    if (r[name].is_null()) continue;
+    const auto& h = r[name].contains("round") ? r[name]["round"] : r[name];
     out += printed("%-9s %12llu", name, h["n"].get<unsigned long long>());
     for (const char* q : {"p50_us", "p90_us", "p99_us", "p99.9_us", "p99.99_us", "max_us"}) out += printed(" %9.3f", h[q].get<double>());
     out += '\n';
   }
   out += printed("%.4f us a round in the decoder, backlog at most %llu rounds\n", r["us_per_round"].get<double>(),
                  r["backlog_max_rounds"].get<unsigned long long>());
+  if (const auto& n = r["network"]; !n.is_null())
+    out += printed("network %s %s: %.4f us a round, windows %.4f\n", n["shape"].get<std::string>().c_str(), n["precision"].get<std::string>().c_str(),
+                   n["us_per_round"].get<double>(), n["matcher_us_per_round"].get<double>());
   out += printed("%llu mistakes, logical error rate %.3g a shot (%.3g to %.3g)\n", r["mistakes"].get<unsigned long long>(),
                  r["ler"]["share"].get<double>(), r["ler"]["low"].get<double>(), r["ler"]["high"].get<double>());
   out += "late or wrong by deadline:";

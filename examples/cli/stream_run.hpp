@@ -3,8 +3,10 @@
 // (open loop: a late decoder finds the rounds that came meanwhile), and everything is timed from the scheduled arrival.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <spinel/decode/stream.hpp>
 #include <spinel/noise/error_slice.hpp>
 #include <string>
@@ -24,11 +26,14 @@ struct StreamRun {
   std::string engine = "exact";  ///< or "correlated"
   double deadline_us = 0;        ///< after a window's last round arrived; 0: none
   std::string record;  ///< file that takes every round and answer
+  /// Blob of the pre-decoder's weights, empty: none; and what its network computes in, "fp32" or "int8".
+  std::span<const std::byte> weights;
+  std::string precision = "fp32";
 
   std::string replay;  ///< a record whose shots are decoded instead of sampled ones
   /// What differs from the record: answers, and where the first one is.
   std::uint64_t recorded_mistakes = 0, differences = 0, first_different_shot = 0, first_different_window = 0;
-  bool same_model = true;      ///< the record's fingerprint of the model
+  bool same_model = true, same_weights = true;  ///< the record's fingerprints of the model and of the weights
   Histogram recorded_service;  ///< latencies in the record
 
   // == What came of it ==
@@ -36,6 +41,8 @@ struct StreamRun {
   Histogram window;           ///< arrival of a window's last round to its committed flips
   Histogram service;          ///< the same from the moment the decoder took the round: without waiting for its turn
   Histogram shot_latency;     ///< the worst of a shot's windows and its reaction
+  Histogram network;          ///< with a pre-decoder: a round in which no window was decoded
+  std::string network_shape, weights_fingerprint;
   std::vector<Histogram> wrong_shot_latency = std::vector<Histogram>(1);  ///< the same of shots decoded wrongly
   std::uint64_t mistakes = 0, rounds = 0, windows = 0;
   std::uint64_t backlog_max = 0;  ///< rounds that had arrived and were not yet taken
@@ -57,5 +64,11 @@ bool run_stream_x(StreamRun& run);
 bool run_stream_z(StreamRun& run);
 /// The same with correlated matching.
 bool run_stream_correlated(StreamRun& run);
+/// With the pre-decoder that `run.weights` holds, one function a distance.
+void run_stream_network_5(StreamRun& run);
+void run_stream_network_7(StreamRun& run);
+void run_stream_network_9(StreamRun& run);
+/// Whichever of them `run` asks for.
+bool run_stream(StreamRun& run);
 
 }  // namespace spinel::cli

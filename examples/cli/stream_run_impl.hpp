@@ -80,6 +80,7 @@ RecordHeader record_header(const StreamRun& run) {
   header.noise[25] = run.noise.simple_p;
   const auto model = io::experiment_model(LatticeWindow<stream>::model_experiment, run.noise);
   if (model) fingerprint_model(io::graph_edges(*model)->edges, header.model_fingerprint);
+  fingerprint_weights(run.weights, run.precision, header.weights_fingerprint);
   return header;
 }
 
@@ -105,11 +106,13 @@ void run_shots(StreamRun& run, Decoder& decoder) {
   const auto deadline_ns = static_cast<std::int64_t>(run.deadline_us * 1e3);
   RecordWriter record;
   const RecordHeader header = record_header<stream>(run);
+  if (Decoder::has_predecoder) run.weights_fingerprint = fingerprint_text(header.weights_fingerprint);
   if (!run.record.empty()) record.open(run.record, header);
   std::unique_ptr<RecordReader> replayed;
   if (!run.replay.empty()) {
     replayed = std::make_unique<RecordReader>(run.replay);
     run.same_model = std::memcmp(replayed->header().model_fingerprint, header.model_fingerprint, 32) == 0;
+    run.same_weights = std::memcmp(replayed->header().weights_fingerprint, header.weights_fingerprint, 32) == 0;
   }
 
   // Warm-up: caches, branch predictors and pages, on shots of another seed.
@@ -143,6 +146,7 @@ void run_shots(StreamRun& run, Decoder& decoder) {
     for (std::uint64_t shot = 0; shot < n; ++shot) {
       decoder.reset();
       std::int64_t worst = 0;
+      std::uint64_t answered = 0;
       const auto* rounds = &pool.rounds[shot * rounds_per_shot];
       for (std::uint64_t t = 0; t < rounds_per_shot; ++t, ++arrivals) {
         const std::int64_t due = start + static_cast<std::int64_t>(static_cast<double>(arrivals) * cadence_ns);
@@ -153,11 +157,17 @@ void run_shots(StreamRun& run, Decoder& decoder) {
           run.backlog_max = std::max(run.backlog_max, backlog);
         }
         const bool last = t + 1 == rounds_per_shot;
-        if (!timed && (last || decoder.next_push_decodes())) now = now_ns();
+        if (!timed && (last || Decoder::has_predecoder || decoder.next_push_decodes())) now = now_ns();
         const std::int64_t taken = now, arrived = timed ? due : taken;
         const RunDeadline deadline{arrived + deadline_ns, hurried};
         const RoundReport report = decoder.push_round(t, rounds[t], deadline);
-        if (!report.decoded && !last) continue;
+        if (!report.decoded && !last) {
+          if (!Decoder::has_predecoder) continue;
+          now = now_ns();
+          run.network.add(now - taken);
+          busy += now - taken;
+          continue;
+        }
         if (report.decoded) {
           now = now_ns();
           run.window.add(now - arrived);
@@ -165,6 +175,7 @@ void run_shots(StreamRun& run, Decoder& decoder) {
           busy += now - taken;
           worst = std::max(worst, now - arrived);
           run.late += hurried && now - arrived > deadline_ns;
+          ++answered;
           answers.push_back(answer_entry(now - taken, decoder.observable_flips()));
         }
         if (!last) continue;
@@ -175,7 +186,8 @@ void run_shots(StreamRun& run, Decoder& decoder) {
         busy += now - before_finish;
         worst = std::max(worst, now - arrived);
         run.late += hurried && now - arrived > deadline_ns;
-        answers.push_back(answer_entry(now - before_finish, result.flips));
+        // With a pre-decoder, windows that had to wait for it are decoded at the end.
+        for (; answered <= decoder.counters().windows; ++answered) answers.push_back(answer_entry(now - before_finish, result.flips));
         const bool wrong = (result.flips & 1) != static_cast<unsigned>(pool.flipped[shot]);
         run.mistakes += wrong;
         run.shot_latency.add(worst);
@@ -217,14 +229,18 @@ void run_shots(StreamRun& run, Decoder& decoder) {
   run.resident_end_kib = resident_kib();
 }
 
-template <StreamExperiment stream, class Window = LatticeWindow<stream>>
-void run_lattice_stream(StreamRun& run) {
-  using Decoder = StreamDecoder<stream, Window>;
-  const auto decoder = std::make_unique<Decoder>();
-  if (const Status status = set_up_window(decoder->window(), run.noise); status != Status::ok)
+template <StreamExperiment stream, class Decoder>
+void set_up_lattice(StreamRun& run, Decoder& decoder) {
+  if (const Status status = set_up_window(decoder.window(), run.noise); status != Status::ok)
     throw CommandError(std::string("stream: the matcher cannot be set up: ") + to_string(status));
   run.decoder_bytes = sizeof(Decoder);
-  run.table_bytes = decoder->window().table_bytes();
+  run.table_bytes = decoder.window().table_bytes();
+}
+
+template <StreamExperiment stream, class Window = LatticeWindow<stream>>
+void run_lattice_stream(StreamRun& run) {
+  const auto decoder = std::make_unique<StreamDecoder<stream, Window>>();
+  set_up_lattice<stream>(run, *decoder);
   run_shots<stream>(run, *decoder);
 }
 

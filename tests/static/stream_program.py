@@ -2,11 +2,27 @@
 # The real-time commands of the program do what they print: a short stream with its report, a record that replays, damage to it that is
 # found and named, a doctor whose findings can be read, a pool that answers. usage: stream_program.py SPINEL_PROGRAM
 import json
+import random
+import struct
 import sys
 import tempfile
 from pathlib import Path
 
 import promises
+
+
+def write_checkpoint(path, filters, seed, last_bias):
+    """Random float32 weights with kernels of 3^3 as safetensors, named as the published ones are."""
+    draw, header, data = random.Random(seed), {}, b""
+    for layer, (inputs, outputs) in enumerate(zip([4, *filters], filters)):
+        bias = last_bias if layer == len(filters) - 1 else 0.0
+        for name, shape, values in [("bias", [outputs], [bias] * outputs),
+                                    ("weight", [outputs, inputs, 3, 3, 3], [draw.gauss(0, 1.5 / (27 * inputs) ** 0.5) for _ in range(27 * inputs * outputs)])]:
+            block = struct.pack(f"<{len(values)}f", *values)
+            header[f"net.{3 * layer}.{name}"] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(block)]}
+            data += block
+    text = json.dumps(header).encode()
+    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def main():
@@ -57,6 +73,29 @@ def main():
         run("stream", "--distance", "4", "--p", "0.003", "--rounds", "100", fails="--distance: got 4")
         run("stream", "--distance", "15", "--p", "0.003", "--rounds", "100", fails="--distance: this program")
         run("stream", "--distance", "5", "--p", "0.003", "--rounds", "100", "--cadence-us", "-1", fails="--cadence-us: got")
+
+        # The network in the loop.
+        small, other, mute, wide = (f"{folder}/{name}.safetensors" for name in ("small", "other", "mute", "wide"))
+        for path, filters, seed, bias in [(small, [16, 16, 4], 1, -1.0), (other, [16, 16, 4], 2, -1.0), (mute, [16, 16, 4], 1, -100.0), (wide, [48, 4], 1, 0.0)]:
+            write_checkpoint(path, filters, seed, bias)
+        shots = ["--distance", "5", "--p", "0.004", "--rounds", "30000", "--cadence-us", "0", "--json", report_path]
+        run("stream", *shots)
+        alone = json.loads(Path(report_path).read_text())
+        for precision in ("fp32", "int8"):
+            run("stream", *shots, "--weights", mute, "--precision", precision)
+            report = json.loads(Path(report_path).read_text())
+            expect("a network that corrects nothing changes nothing", report["mistakes"] == alone["mistakes"] and report["windows"] == alone["windows"])
+            expect("the report names the network", report["network"]["shape"] == "4-16-16-4" and report["network"]["round"]["n"] > 20000)
+        run("stream", *shots, "--weights", small, "--precision", "int8", "--record", record)
+        report = json.loads(Path(report_path).read_text())
+        expect("the stream with a network allocated", report["allocations"] == 0)
+        expect("random corrections are felt", report["mistakes"] != alone["mistakes"])
+        expect("the replay with the network agrees", "answers are those of the record" in run("replay", record, "--weights", small, "--precision", "int8"))
+        run("replay", record, "--weights", other, "--precision", "int8", fails="the fingerprint of the network differs")
+        run("replay", record, "--weights", small, fails="the fingerprint of the network differs")
+        run("replay", record, fails="the fingerprint of the network differs")
+        run("stream", *shots, "--weights", wide, fails="the network is 4-48-4; streams are compiled for")
+        run("stream", *shots[2:], "--distance", "13", "--weights", small, fails="with a network at 5, 7 and 9, got 13")
 
         late = run("stream", "--distance", "5", "--p", "0.006", "--rounds", "20000", "--cadence-us", "0", "--deadline-us", "0.2")
         expect(f"a deadline of 0.2 us leaves answers local: {late}", "local" in late and " 0 local" not in late)

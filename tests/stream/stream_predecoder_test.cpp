@@ -238,7 +238,7 @@ TEST(StreamPredecoder, GoesOnForMoreRoundsThanItCounts) {
     for (std::size_t k = 0; k < 8; ++k)
       if (random() % 4 == 0) round.flip(k);
   auto& residual = decoder->window().residual;
-  constexpr std::size_t rounds = (1u << 20) + 4000;
+  constexpr std::size_t rounds = (1u << 16) + 4000;
   residual.reserve(rounds + 1);
   const long before = heap_allocations();
   for (std::size_t t = 0; t < rounds; ++t) decoder->push_round(t, measured[t % 8]);

@@ -60,6 +60,8 @@ struct Int8 {
   static SPINEL_ALWAYS_INLINE vector load_weights(const weight* p) noexcept { return A::load_bytes(p); }
   static SPINEL_ALWAYS_INLINE vector broadcast(const input* p) noexcept { return A::broadcast_four(p); }
   static SPINEL_ALWAYS_INLINE void multiply_add(accumulator& sum, vector x, vector w) noexcept { sum = A::dot_u8s8(sum, x, w); }
+  /// Sums are the same in any order.
+  static SPINEL_ALWAYS_INLINE accumulator join(accumulator a, accumulator b) noexcept { return A::add_i32(a, b); }
 };
 
 /// Which side of the row a site touches.
@@ -174,7 +176,14 @@ template <class E, int in_channels, int kernel, int sites, int vectors, bool lef
 struct Tile {
   static constexpr int reach = kernel / 2;
   static constexpr int vector_weights = vectors * E::arch::width * E::group;
-  using Sums = typename E::accumulator[static_cast<std::size_t>(sites)][static_cast<std::size_t>(vectors)];
+  /// A small tile has fewer sums than a multiplier has stages: where their order does not matter, several chains a sum keep it busy.
+  static constexpr int chains = [] {
+    if constexpr (requires(typename E::accumulator sum) { E::join(sum, sum); })
+      for (const int n : {4, 2})
+        if (sites * vectors < 8 && n * sites * vectors <= E::arch::accumulators && in_channels / E::group % n == 0) return n;
+    return 1;
+  }();
+  using Sums = typename E::accumulator[static_cast<std::size_t>(chains)][static_cast<std::size_t>(sites)][static_cast<std::size_t>(vectors)];
 
   template <int kw>
   static SPINEL_ALWAYS_INLINE void column(Sums& sums, const typename E::input* SPINEL_RESTRICT x,
@@ -186,18 +195,21 @@ struct Tile {
       x += shift * in_channels;
       w += static_cast<std::ptrdiff_t>(kw) * (in_channels / E::group) * vector_weights;
 #pragma GCC unroll 1
-      for (int c = 0; c < in_channels / E::group; ++c) {
-        typename E::vector weights[static_cast<std::size_t>(vectors)];
+      for (int c0 = 0; c0 < in_channels / E::group; c0 += chains)
+#pragma GCC unroll 4
+        for (int chain = 0; chain < chains; ++chain) {
+          const int c = c0 + chain;
+          typename E::vector weights[static_cast<std::size_t>(vectors)];
 #pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v)
-          weights[v] = E::load_weights(w + c * vector_weights + v * E::arch::width * E::group);
+          for (int v = 0; v < vectors; ++v)
+            weights[v] = E::load_weights(w + c * vector_weights + v * E::arch::width * E::group);
 #pragma GCC unroll 32
-        for (int s = first; s < last; ++s) {
-          const typename E::vector value = E::broadcast(x + s * in_channels + c * E::group);
+          for (int s = first; s < last; ++s) {
+            const typename E::vector value = E::broadcast(x + s * in_channels + c * E::group);
 #pragma GCC unroll 8
-          for (int v = 0; v < vectors; ++v) E::multiply_add(sums[s][v], value, weights[v]);
+            for (int v = 0; v < vectors; ++v) E::multiply_add(sums[chain][s][v], value, weights[v]);
+          }
         }
-      }
     }
   }
 
@@ -213,10 +225,12 @@ struct Tile {
                                   const typename E::weight* w, const Epilogue& epilogue, typename Epilogue::output* out,
                                   std::ptrdiff_t out_stride, int channel) noexcept {
     Sums sums;
+#pragma GCC unroll 4
+    for (int chain = 0; chain < chains; ++chain)
 #pragma GCC unroll 32
-    for (int s = 0; s < sites; ++s)
+      for (int s = 0; s < sites; ++s)
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sums[s][v] = E::zero();
+        for (int v = 0; v < vectors; ++v) sums[chain][s][v] = E::zero();
     constexpr std::ptrdiff_t row_weights = static_cast<std::ptrdiff_t>(kernel) * (in_channels / E::group) * vector_weights;
 #pragma GCC unroll 1
     for (int kt = taps.t0; kt < taps.t1; ++kt)
@@ -224,11 +238,18 @@ struct Tile {
       for (int kh = taps.h0; kh < taps.h1; ++kh)
         columns(sums, x + (kt - reach) * round_stride + (kh - reach) * row_stride, w + (kt * kernel + kh) * row_weights,
                 std::make_integer_sequence<int, kernel>{});
+    if constexpr (chains > 1)
+#pragma GCC unroll 4
+      for (int chain = 1; chain < chains; ++chain)
+#pragma GCC unroll 32
+        for (int s = 0; s < sites; ++s)
+#pragma GCC unroll 8
+          for (int v = 0; v < vectors; ++v) sums[0][s][v] = E::join(sums[0][s][v], sums[chain][s][v]);
 #pragma GCC unroll 32
     for (int s = 0; s < sites; ++s)
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v)
-        epilogue.store(out + s * out_stride + v * E::arch::width, sums[s][v], channel + v * E::arch::width,
+        epilogue.store(out + s * out_stride + v * E::arch::width, sums[0][s][v], channel + v * E::arch::width,
                          (left && s == 0 ? left_edge : 0) | (right && s == sites - 1 ? right_edge : 0));
   }
 };
@@ -293,12 +314,25 @@ struct NarrowConv {
   using A = typename E::arch;
   static constexpr int taps = kernel * kernel * kernel;
   static constexpr int columns = (taps * filters + 15) / 16 * 16;
+  /// What a product adds to the rounds around it, [kernel round][filter], and as much as whole vectors hold.
+  static constexpr int share = kernel * filters, share_vectors = (share + A::width - 1) / A::width, share_size = share_vectors * A::width;
   static constexpr int column_vectors = columns / A::width;
   static constexpr int vectors = column_vectors % 7 == 0 && A::accumulators >= 21 ? 7 : column_vectors % 2 == 0 ? 2 : 1;
   static constexpr int sites = A::accumulators / vectors;
   static constexpr int block_channels = vectors * A::width;
 
-  /// Weights, a function of (filter, in, tap), to the packed blocks of the product; column = tap * filters + filter.
+  /// The column of a tap (round, row, column) and filter: those of one place in the plane stand together, round by round.
+  static constexpr int column_of(int tap, int filter) noexcept {
+    return (tap % (kernel * kernel) * kernel + tap / (kernel * kernel)) * filters + filter;
+  }
+  static constexpr int filter_of(int column) noexcept { return column % filters; }
+  static constexpr int tap_of(int column) noexcept {
+    return column / filters % kernel * kernel * kernel + column / filters / kernel;
+  }
+  /// Floats of the product of one round: reads of whole vectors go past the last column.
+  static constexpr std::size_t product_size(std::size_t n_sites) noexcept { return n_sites * columns + share_size; }
+
+  /// Weights, a function of (filter, in, tap), to the packed blocks of the product.
   template <class WeightOf>
   SPINEL_COLD static void pack(typename E::weight* packed, WeightOf&& weight) noexcept {
     for (int column = 0; column < columns; ++column)
@@ -306,8 +340,7 @@ struct NarrowConv {
         const int block = column / block_channels;
         const std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(block) * (in_channels / E::group) + in / E::group) * block_channels +
                                    column % block_channels) * E::group + in % E::group;
-        const int tap = column / filters, filter = column % filters;
-        packed[at] = tap < taps ? weight(filter, in, tap) : typename E::weight{};
+        packed[at] = column < taps * filters ? weight(filter_of(column), in, tap_of(column)) : typename E::weight{};
       }
   }
 
@@ -329,42 +362,58 @@ struct NarrowConv {
     }
   }
 
-  /// Sums the products of output rounds [begin, end); `product` points at round `begin` and has its neighbour rounds around it.
-  SPINEL_NOINLINE static void shift_add(const float* product, const float* bias, float* out, int begin, int end, int rounds, int distance) noexcept {
+  /// Sums one round's product over rows and columns: `shares` [site][share_size] is what it adds to the rounds around it.
+  SPINEL_NOINLINE static void gather(const float* product, float* shares, int distance) noexcept {
     constexpr int reach = kernel / 2;
-    for (int t = begin; t < end; ++t)
-      for (int h = 0; h < distance; ++h)
-        for (int w = 0; w < distance; ++w) {
-          // One partial sum a kernel row: independent additions overlap.
-          float sums[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(filters)] = {};
-          const int kt1 = spinel::min(kernel, rounds - t + reach), kh0 = spinel::max(0, reach - h), kh1 = spinel::min(kernel, distance - h + reach),
-                    kw0 = spinel::max(0, reach - w), kw1 = spinel::min(kernel, distance - w + reach);
-          const bool inside = kh0 == 0 && kh1 == kernel && kw0 == 0 && kw1 == kernel;
-          for (int kt = spinel::max(0, reach - t); kt < kt1; ++kt) {
-            const float* center = product + ((static_cast<std::ptrdiff_t>(t - begin + kt - reach) * distance + h - reach) * distance + w - reach) * columns +
-                                  kt * kernel * kernel * filters;
-            const auto add = [&](int kh, int kw) {
-              const float* column = center + (static_cast<std::ptrdiff_t>(kh) * distance + kw) * columns + (kh * kernel + kw) * filters;
-              for (int f = 0; f < filters; ++f) sums[kh][f] += column[f];
-            };
-            if (inside) {
+    for (int h = 0; h < distance; ++h) {
+      const int kh0 = spinel::max(0, reach - h), kh1 = spinel::min(kernel, distance - h + reach);
+      for (int w = 0; w < distance; ++w, shares += share_size) {
+        const int kw0 = spinel::max(0, reach - w), kw1 = spinel::min(kernel, distance - w + reach);
+        const float* corner = product + (static_cast<std::ptrdiff_t>(h - reach) * distance + w - reach) * columns;
+        // One partial sum a kernel row: independent additions overlap.
+        typename A::f32 sums[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(share_vectors)];
 #pragma GCC unroll 5
-              for (int kh = 0; kh < kernel; ++kh)
+        for (int kh = 0; kh < kernel; ++kh)
+          for (int v = 0; v < share_vectors; ++v) sums[kh][v] = A::broadcast(0.0f);
+        const auto add = [&](int kh, int kw) {
+          const float* column = corner + (static_cast<std::ptrdiff_t>(kh) * distance + kw) * columns + (kh * kernel + kw) * share;
 #pragma GCC unroll 5
-                for (int kw = 0; kw < kernel; ++kw) add(kh, kw);
-            } else {
-              for (int kh = kh0; kh < kh1; ++kh)
-                for (int kw = kw0; kw < kw1; ++kw) add(kh, kw);
-            }
-          }
-          float sum[static_cast<std::size_t>(filters)];
-          for (int f = 0; f < filters; ++f) {
-            sum[f] = bias[f];
-            for (int kh = 0; kh < kernel; ++kh) sum[f] += sums[kh][f];
-          }
-          float* site_out = out + ((static_cast<std::ptrdiff_t>(t - begin) * distance + h) * distance + w) * filters;
-          for (int f = 0; f < filters; ++f) site_out[f] = sum[f];
+          for (int v = 0; v < share_vectors; ++v) sums[kh][v] = A::add(sums[kh][v], A::load(column + v * A::width));
+        };
+        if (kh0 == 0 && kh1 == kernel && kw0 == 0 && kw1 == kernel) {
+#pragma GCC unroll 5
+          for (int kh = 0; kh < kernel; ++kh)
+#pragma GCC unroll 5
+            for (int kw = 0; kw < kernel; ++kw) add(kh, kw);
+        } else {
+#pragma GCC unroll 5
+          for (int kh = 0; kh < kernel; ++kh)
+            if (kh >= kh0 && kh < kh1)
+              for (int kw = kw0; kw < kw1; ++kw) add(kh, kw);
         }
+#pragma GCC unroll 5
+        for (int v = 0; v < share_vectors; ++v) {
+          typename A::f32 sum = sums[0][v];
+#pragma GCC unroll 5
+          for (int kh = 1; kh < kernel; ++kh) sum = A::add(sum, sums[kh][v]);
+          A::store(shares + v * A::width, sum);
+        }
+      }
+    }
+  }
+
+  /// Output round t of `rounds` from the shares of the rounds around it; `shares_of(t)` says where a round's are.
+  template <class SharesOf>
+  SPINEL_NOINLINE static void sum_shares(SharesOf&& shares_of, const float* bias, float* out, int t, int rounds, int distance) noexcept {
+    constexpr int reach = kernel / 2;
+    const int kt0 = spinel::max(0, reach - t), kt1 = spinel::min(kernel, rounds - t + reach), n_sites = distance * distance;
+    for (int site = 0; site < n_sites; ++site)
+      for (int f = 0; f < filters; ++f) out[site * filters + f] = bias[f];
+    for (int kt = kt0; kt < kt1; ++kt) {
+      const float* shares = shares_of(t + kt - reach) + kt * filters;
+      for (int site = 0; site < n_sites; ++site)
+        for (int f = 0; f < filters; ++f) out[site * filters + f] += shares[site * share_size + f];
+    }
   }
 };
 

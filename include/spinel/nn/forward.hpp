@@ -114,7 +114,7 @@ class Forward {
     });
     constexpr int l = n_layers - 1;
     Last::pack(weights_[l].data(), [&](int filter, int in, int tap) {
-      return converted(weight(view, l, filter, in, tap), l, tap * output_channels + filter, in);
+      return converted(weight(view, l, filter, in, tap), l, Last::column_of(tap, filter), in);
     });
     return Status::ok;
   }
@@ -137,13 +137,13 @@ class Forward {
         visit(background.example(kind, short_rounds), background.memory.data() + static_cast<std::size_t>(kind) * background.round_size);
     };
     each_kind(first_sums_, [&](int t, float* to) {
-      First::template rounds<detail::StoreSums<A>, float>(first_input_, first_weights_.data(), nullptr, nullptr, {}, to, terms_.data(), t, t + 1, short_rounds, distance());
+      First::template rounds<detail::StoreSums<A>, float>(first_input_, first_weights_.data(), nullptr, nullptr, {}, to, first_work_.data(), t, t + 1, short_rounds, distance());
     });
     each_kind(output_background_[0], [&](int t, Stored* to) {
-      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), to, terms_.data(), t, t + 1, short_rounds, distance());
+      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), to, first_work_.data(), t, t + 1, short_rounds, distance());
     });
     if constexpr (is_int8 && n_hidden > 1) {
-      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), buffers_[1].at(0), terms_.data(), 0, short_rounds, short_rounds,
+      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), buffers_[1].at(0), first_work_.data(), 0, short_rounds, short_rounds,
                     distance());
       buffers_[1].end = short_rounds;
       for_each_hidden([&]<int layer>() {
@@ -200,7 +200,7 @@ class Forward {
   }
   /// The next round's `slice` [row][column][input channel]. `output(t, slice)` gets every round that is known by now: half the
   /// receptive field behind, all that are left with the last round of a known number. Constant memory, whatever the number; where it
-  /// is not known, t begins anew at a small number after a million rounds.
+  /// is not known, t begins anew at a small number after 2^16 rounds.
   template <class Output>
   void push(const float* slice, Output&& output) noexcept {
     if (first_input_.differences.end >= rounds_) return;
@@ -247,20 +247,20 @@ class Forward {
   static SPINEL_ALWAYS_INLINE void for_each_hidden(Visit&& visit) noexcept {
     [&]<int... layer>(std::integer_sequence<int, layer...>) { (visit.template operator()<layer>(), ...); }(std::make_integer_sequence<int, n_hidden>{});
   }
-  static constexpr int renumber_at = 1 << 20;
+  static constexpr int renumber_at = 1 << 16;
   /// So that the numbers of rounds never run out: far from both ends all rounds are alike.
   SPINEL_NOINLINE void renumber() noexcept {
     constexpr int by = renumber_at - 2 * fewest_unknown_rounds;
     first_input_.renumber(by);
     for (auto& buffer : buffers_) buffer.renumber(by);
-    product_.renumber(by);
+    shares_.renumber(by);
     for (int& done : done_) done -= by;
   }
   constexpr std::size_t sites() const noexcept { return static_cast<std::size_t>(distance()) * static_cast<std::size_t>(distance()); }
   void reset() noexcept {
     first_input_.reset();
     for (auto& buffer : buffers_) buffer.reset();
-    product_.reset();
+    shares_.reset();
   }
 
   /// Takes every layer as far as its input allows.
@@ -283,7 +283,7 @@ class Forward {
       }
       if constexpr (layer == 0)
         First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), has_background_ ? &first_sums_ : nullptr,
-                                                                has_background_ ? &output_background_[0] : nullptr, epilogue<0>(), out, terms_.data(),
+                                                                has_background_ ? &output_background_[0] : nullptr, epilogue<0>(), out, first_work_.data(),
                                                                 begin, end, rounds, distance());
       else if (!has_background_ || !from_differences<layer>(out, begin, end, rounds))
         dense<layer>(buffers_[layer], out, begin, end, rounds);
@@ -295,15 +295,18 @@ class Forward {
         buffers_[layer + 1].end = end;
       } else {
         constexpr int l = n_layers - 1;
-        product_.make_room(done_[l] - network.layers[l].kernel / 2, end - begin);
-        Last::products(out, weights_[l].data(), product_epilogue(), product_.at(product_.end), static_cast<std::ptrdiff_t>(sites()) * (end - begin));
-        product_.end = end;
+        shares_.make_room(done_[l] - network.layers[l].kernel / 2, end - begin);
+        // Round by round: a product stays in the first-level cache until it is summed.
+        for (const Stored* round = out; shares_.end < end; ++shares_.end, round += sites() * static_cast<std::size_t>(network.in_channels(l))) {
+          Last::products(round, weights_[l].data(), product_epilogue(), product_.data(), static_cast<std::ptrdiff_t>(sites()));
+          Last::gather(product_.data(), shares_.at(shares_.end), distance());
+        }
       }
       done_[layer] = end;
     });
     constexpr int l = n_layers - 1;
-    for (const int end = reachable(l, product_.end); done_[l] < end; ++done_[l]) {
-      Last::shift_add(product_.at(done_[l]), bias_[l].data(), slice_.data(), done_[l], done_[l] + 1, rounds, distance());
+    for (const int end = reachable(l, shares_.end); done_[l] < end; ++done_[l]) {
+      Last::sum_shares([&](int t) { return static_cast<const float*>(shares_.at(t)); }, bias_[l].data(), slice_.data(), done_[l], rounds, distance());
       output(done_[l], static_cast<const float*>(slice_.data()));
     }
   }
@@ -428,7 +431,7 @@ class Forward {
     for (int layer = 1; layer < n_layers; ++layer) {
       const auto l = static_cast<std::size_t>(layer);
       detail::int8_scales({network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, layer == n_layers - 1},
-                          [&](int out, int in, int tap) { return weight(view, layer, out, in, tap); }, bias_[l].data(), byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
+                          [&](int out, int in, int tap) { return weight(view, layer, out, in, tap); }, Last::column_of, bias_[l].data(), byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
     }
   }
 
@@ -454,10 +457,10 @@ class Forward {
         first_weights_ = arena.template take<float>(network.weights(0));
         first_input_.differences.memory = arena.template take<detail::InputDifference>(capacity * sites() * in);
         first_input_.differences.round_size = sites() * in;
-        first_input_.row_ends.memory = arena.template take<std::uint16_t>(capacity * static_cast<std::size_t>(distance()));
-        first_input_.row_ends.round_size = static_cast<std::size_t>(distance());
+        first_input_.counts.memory = arena.template take<std::uint16_t>(capacity);
+        first_input_.counts.round_size = 1;
         input_slice_ = arena.template take<float>(sites() * in);
-        terms_ = arena.template take<typename First::Term>(First::work_terms(static_cast<std::size_t>(distance())));
+        first_work_ = arena.template take<float>(sites() * out);
         take_background(input_background_, 1, sites() * in);
         take_background(first_sums_, reach + 1, sites() * out);
       } else if (layer < n_hidden) {
@@ -476,8 +479,9 @@ class Forward {
       } else {
         constexpr auto columns = static_cast<std::size_t>(Last::columns);
         weights_[l] = arena.template take<typename Element::weight>(columns * in);
-        product_.memory = arena.template take<float>(capacity * sites() * columns);
-        product_.round_size = sites() * columns;
+        product_ = arena.template take<float>(Last::product_size(sites()));
+        shares_.round_size = sites() * static_cast<std::size_t>(Last::share_size);
+        shares_.memory = arena.template take<float>(capacity * shares_.round_size);
         last_ = arena.template take<Stored>(static_cast<std::size_t>(pass_rounds + lag) * sites() * in);
       }
       if (layer < background_layers) take_background(output_background_[l], reach + 1, sites() * out);
@@ -528,11 +532,12 @@ class Forward {
   std::array<int, layer_count> done_{};  // output rounds of each layer
   typename First::Input first_input_{};
   Span<float> input_slice_{};
-  Span<typename First::Term> terms_{};
+  Span<float> first_work_{};
   std::array<detail::RoundBuffer<Stored>, layer_count> buffers_{};
   detail::DeltaRows delta_rows_{};   // int8 only
   detail::DeltaWork delta_work_{};   // int8 only
-  detail::RoundBuffer<float> product_{};
+  Span<float> product_{};                 // of the last layer and one round
+  detail::RoundBuffer<float> shares_{};  // its sums
   Span<Stored> last_{};
   Span<float> slice_{};
   Span<float> work_{};  // transformed tiles of the layer in hand

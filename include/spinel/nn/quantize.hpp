@@ -110,9 +110,9 @@ struct Int8LayerShape {
   bool is_last;
 };
 /// `weight(out, in, tap)` and `bias` [out]; input bytes with `in_scale`, `in_zero` [in]. Writes `weight_scale` and `scale`
-/// [column] and `offset` [edges][out] or [column].
-template <class WeightOf>
-SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, const float* bias, const float* in_scale, const float* in_zero,
+/// [column] and `offset` [edges][out] or [column]; `column_of(tap, out)` says where a column of the last layer is.
+template <class WeightOf, class ColumnOf>
+SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, ColumnOf&& column_of, const float* bias, const float* in_scale, const float* in_zero,
                         float* weight_scale_out, float* offset) noexcept {
   const int kernel = shape.kernel, taps = kernel * kernel * kernel;
   for (int o = 0; o < shape.out_channels; ++o) {
@@ -130,7 +130,7 @@ SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, con
     };
     if (shape.is_last) {
       for (int tap = 0; tap < taps; ++tap) {
-        const int column = tap * shape.out_channels + o;
+        const int column = column_of(tap, o);
         weight_scale_out[column] = largest(tap, tap + 1);
         offset[column] = -weight_scale_out[column] * static_cast<float>(zero_share(tap, weight_scale_out[column]));
       }
