@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pre-decoder network against oneDNN on one core: same shapes, random weights, best memory format and fused activation for the
 // peer. Samples of the two alternate, so that a busy machine slows both; the table gives medians and the ratio of the medians.
+// A second table compares the direct 128 to 128 layers with what the core's multiply instruction gives in a loop of registers.
 // Prints Markdown. Arguments: the minimum number of samples (default 9).
 #include <algorithm>
 #include <cmath>
@@ -71,16 +72,67 @@ void table(const char* arithmetic, int samples) {
   row<model_1, 13, precision>("model 1", arithmetic, 104, std::max(3, samples / 2));
 }
 
+/// One direct layer with its bias and activation against the same multiply instruction on registers alone. Products with padding do
+/// not count.
+template <class E, int distance, class Epilogue>
+void layer_row(const char* arithmetic, const Epilogue& epilogue, int rounds, int samples) {
+  using Layer = detail::DirectConv<E, 128, 128, 3, distance>;
+  using Output = typename Epilogue::output;
+  const auto sites = static_cast<std::size_t>(rounds * distance * distance) * 128;
+  const Memory x(sites * sizeof(typename E::input)), w(27 * 128 * 128 * sizeof(typename E::weight)), out(sites * sizeof(Output));
+  constexpr int chains = 24, steps = 200'000;
+  Sides sides;
+  sides.ours = [&] {
+    Layer::rounds(reinterpret_cast<const typename E::input*>(x.data.get()), reinterpret_cast<const typename E::weight*>(w.data.get()), epilogue,
+                  reinterpret_cast<Output*>(out.data.get()), 0, rounds, rounds);
+  };
+  sides.peer = [&] {
+    const auto value = E::broadcast(reinterpret_cast<const typename E::input*>(x.data.get()));
+    const auto weights = E::load_weights(reinterpret_cast<const typename E::weight*>(w.data.get()));
+    typename E::accumulator sums[chains];
+    for (auto& sum : sums) sum = E::zero();
+#pragma GCC unroll 1
+    for (int step = 0; step < steps; ++step)
+#pragma GCC unroll 32
+      for (int k = 0; k < chains; ++k) E::multiply_add(sums[k], value, weights);
+    std::memcpy(out.data.get(), sums, sizeof sums);
+  };
+  const auto [layer, peak] = interleaved(sides, samples);
+  const auto along = [](int length) { return 3.0 * length - 2; };
+  const double macs = 128.0 * 128 * along(rounds) * along(distance) * along(distance), most = static_cast<double>(chains) * steps * E::arch::width * E::group;
+  std::printf("| %s, D = %d, T = %d | %.3f | %.1f | %.1f | %.1f %% |\n", arithmetic, distance, rounds, layer, 1e-6 * macs / layer, 1e-6 * most / peak,
+              100 * macs / layer / (most / peak));
+  std::fflush(stdout);
+}
+
+template <class E, class Epilogue>
+void layer_table(const char* arithmetic, const Epilogue& epilogue, int samples) {
+  layer_row<E, 5>(arithmetic, epilogue, 5, samples);
+  layer_row<E, 9>(arithmetic, epilogue, 9, samples);
+  layer_row<E, 13>(arithmetic, epilogue, 13, samples);
+  layer_row<E, 17>(arithmetic, epilogue, 17, samples);
+  layer_row<E, 21>(arithmetic, epilogue, 21, samples);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const int samples = argc > 1 ? std::max(1, std::atoi(argv[1])) : 9;
-  setenv("OMP_NUM_THREADS", "1", 0);
+  with_one_thread(argv);
   std::printf("Whole network on one core (%s), milliseconds of thread time a shot, medians of alternating samples.\n", arch::native::name);
   std::printf("GMAC/s counts all taps, also those that fall on padding.\n\n");
   std::printf("| network | Spinel | oneDNN | oneDNN / Spinel | GMAC/s |\n|---|---|---|---|---|\n");
   table<Precision::fp32>("fp32", samples);
   if constexpr (has_bf16<arch::native>) table<Precision::bf16>("bf16", samples);
   table<Precision::int8>("int8", samples);
+
+  using A = arch::native;
+  constexpr Activation gelu = Activation::gelu_tanh;
+  const std::vector<float> zeros(64 * 128), ones(128, 1.0f);
+  std::printf("\nDirect 128 to 128 layers: milliseconds, GMAC/s without padding, and those of the multiply instruction on registers.\n\n");
+  std::printf("| layer | ms | GMAC/s | instruction peak | share |\n|---|---|---|---|---|\n");
+  layer_table<detail::Float32<A>>("fp32", detail::StoreFloat32<A, gelu>{zeros.data()}, samples);
+  if constexpr (has_bf16<A>) layer_table<detail::BFloat16<A>>("bf16", detail::StoreBFloat16<A, gelu>{zeros.data()}, samples);
+  layer_table<detail::Int8<A>>("int8", detail::Quantize<A, gelu>{ones.data(), zeros.data(), 128, ones.data(), zeros.data()}, samples);
   return 0;
 }

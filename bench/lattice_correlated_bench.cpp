@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times CorrelatedLatticeMatcher on the shots of a file: lattice_correlated_bench MODEL.dem EVENTS.b8 DISTANCE (rounds equal the
-// distance, Stim's memory in X). After set-up it waits for lines on its input, so that bench/peers/correlated_pymatching.py can
-// interleave it with PyMatching: `run` decodes all shots once, `tail` measures single shots, `flips F` writes a byte a shot.
-#include <spinel/io/dem.hpp>
-#include <spinel/io/file.hpp>
+// distance, Stim's memory in X), then commands on its input (lattice_bench.hpp), for bench/peers/correlated_pymatching.py.
 #include <spinel/io/graph.hpp>
 #include <spinel/match/lattice_correlated.hpp>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <memory>
-#include <string>
-#include <vector>
+
+#include "lattice_bench.hpp"
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
 
 template <int distance>
 int serve(const spinel::io::DetectorErrorModel& model, const std::string& bytes) {
@@ -28,55 +17,16 @@ int serve(const spinel::io::DetectorErrorModel& model, const std::string& bytes)
   const auto matcher = std::make_unique<Matcher>();
   const auto edges = *spinel::io::graph_edges(model);
   std::vector<std::byte> scratch(Matcher::scratch_bytes(edges.mechanism_of));
-  const auto start = Clock::now();
+  const double start = lattice_bench::processor_us();
   const auto status = matcher->set_up(edges.edges, edges.mechanism_of, scratch, spinel::DetectorNumbering::stim);
   if (status != spinel::Status::ok) {
     std::fprintf(stderr, "lattice_correlated_bench: set-up: %s\n", spinel::to_string(status));
     return 1;
   }
-  std::printf("ready setup_ms %.1f tables_kib %zu sizeof_kib %zu\n", us_since(start) / 1e3, matcher->table_bytes() / 1024,
-              sizeof(Matcher) / 1024);
+  std::printf("ready setup_ms %.1f tables_kib %zu sizeof_kib %zu\n", (lattice_bench::processor_us() - start) / 1e3,
+              matcher->table_bytes() / 1024, sizeof(Matcher) / 1024);
   std::fflush(stdout);
-  const std::size_t stride = (matcher->n_detectors() + 7) / 8, n = bytes.size() / stride;
-  const auto row = [&](std::size_t k) { return reinterpret_cast<const std::uint8_t*>(bytes.data()) + k * stride; };
-  char line[4096];
-  while (std::fgets(line, sizeof line, stdin) != nullptr) {
-    std::uint64_t flips = 0;
-    if (std::strncmp(line, "run", 3) == 0) {
-      timespec before, after;
-      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);  // processor time: the machine may be shared
-      for (std::size_t k = 0; k < n; ++k) flips += matcher->decode(row(k)).observables;
-      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-      const double us = 1e6 * static_cast<double>(after.tv_sec - before.tv_sec) + 1e-3 * static_cast<double>(after.tv_nsec - before.tv_nsec);
-      std::printf("%.6f %llu\n", us / static_cast<double>(n), static_cast<unsigned long long>(flips));
-    } else if (std::strncmp(line, "tail", 4) == 0) {
-      std::vector<double> least(n, 1e30);
-      for (int r = 0; r < 5; ++r)
-        for (std::size_t k = 0; k < n; ++k) {
-          const auto one = Clock::now();
-          flips += matcher->decode(row(k)).observables;
-          least[k] = std::min(least[k], us_since(one));
-        }
-      std::sort(least.begin(), least.end());
-      const auto at = [&](double q) { return least[std::min(n - 1, static_cast<std::size_t>(q * static_cast<double>(n)))]; };
-      std::printf("%.3f %.3f %.3f %.3f %llu\n", at(0.5), at(0.99), at(0.999), least.back(), static_cast<unsigned long long>(flips));
-    } else if (std::strncmp(line, "flips ", 6) == 0) {
-      line[std::strcspn(line, "\n")] = 0;
-      std::string out;
-      int unproved = 0;
-      for (std::size_t k = 0; k < n; ++k) {
-        const auto certified = matcher->decode_certified(row(k));
-        unproved += !certified.proves_optimality();
-        out += static_cast<char>(certified.result.observables);
-      }
-      std::FILE* file = std::fopen(line + 6, "wb");
-      const bool written = file != nullptr && std::fwrite(out.data(), 1, out.size(), file) == out.size();
-      if (file != nullptr) std::fclose(file);
-      std::printf("%s unproved %d\n", written ? "written" : "failed", unproved);
-    }
-    std::fflush(stdout);
-  }
-  return 0;
+  return lattice_bench::serve(*matcher, bytes);
 }
 
 }  // namespace
@@ -86,24 +36,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: lattice_correlated_bench MODEL.dem EVENTS.b8 DISTANCE\n");
     return 2;
   }
-  const auto text = spinel::io::read_file(argv[1]);
-  const auto bytes = spinel::io::read_file(argv[2]);
-  if (!text || !bytes) {
-    std::fprintf(stderr, "lattice_correlated_bench: %s\n", (!text ? text.error() : bytes.error()).c_str());
+  return lattice_bench::with_files(argv, [&](const auto& model, const auto& bytes) {
+    switch (std::atoi(argv[3])) {
+      case 5: return serve<5>(model, bytes);
+      case 7: return serve<7>(model, bytes);
+      case 9: return serve<9>(model, bytes);
+      case 11: return serve<11>(model, bytes);
+      case 13: return serve<13>(model, bytes);
+    }
+    std::fprintf(stderr, "lattice_correlated_bench: built for distances 5, 7, 9, 11 and 13, got %s\n", argv[3]);
     return 1;
-  }
-  const auto model = spinel::io::parse_dem(*text);
-  if (!model) {
-    std::fprintf(stderr, "lattice_correlated_bench: %s\n", model.error().c_str());
-    return 1;
-  }
-  switch (std::atoi(argv[3])) {
-    case 5: return serve<5>(*model, *bytes);
-    case 7: return serve<7>(*model, *bytes);
-    case 9: return serve<9>(*model, *bytes);
-    case 11: return serve<11>(*model, *bytes);
-    case 13: return serve<13>(*model, *bytes);
-  }
-  std::fprintf(stderr, "lattice_correlated_bench: built for distances 5, 7, 9, 11 and 13, got %s\n", argv[3]);
-  return 1;
+  });
 }

@@ -90,7 +90,7 @@ void rows(const WeightsView<model_1>& view, int samples) {
 
 int main(int argc, char** argv) {
   const int samples = argc > 1 ? std::max(1, std::atoi(argv[1])) : 9;
-  setenv("OMP_NUM_THREADS", "1", 0);
+  with_one_thread(argv);
   RandomWeights<model_1> random;
   WeightsView<model_1> view = random.view;
   std::unique_ptr<Memory> blob;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What windows cost in logical error rate: stream_accuracy_bench DISTANCE P SHOTS [SEED] decodes the same shots of 20 x DISTANCE rounds in
-// windows (commit = buffer = distance, and with half the buffer) and at once, and counts mistakes and answers that differ.
+// windows (commit = buffer = distance, and with half the buffer) and at once, exact and correlated, and counts mistakes and answers that
+// differ.
 #include <spinel/decode/stream.hpp>
 
 #include <cmath>
@@ -12,10 +13,12 @@
 
 namespace {
 
-template <spinel::StreamExperiment stream, int rounds>
+/// `Window<stream>` is LatticeWindow or CorrelatedLatticeWindow.
+template <spinel::StreamExperiment stream, template <spinel::StreamExperiment, class> class Window>
 struct Windows {
-  std::unique_ptr<spinel::StreamDecoder<stream>> decoder = std::make_unique<spinel::StreamDecoder<stream>>();
-  long mistakes = 0, differ = 0, worse = 0;
+  using Decoder = spinel::StreamDecoder<stream, Window<stream, spinel::NativeBits>>;
+  std::unique_ptr<Decoder> decoder = std::make_unique<Decoder>();
+  long mistakes = 0, differ = 0;
   explicit Windows(const spinel::CircuitNoise& noise) {
     if (spinel::cli::set_up_window(decoder->window(), noise) != spinel::Status::ok) std::exit(1);
   }
@@ -26,7 +29,6 @@ struct Windows {
     const bool wrong = decoder->finish(data).corrected();
     mistakes += wrong;
     differ += wrong != whole_is_wrong;
-    worse += wrong && !whole_is_wrong;
   }
   void print(long whole) const {
     // The shots are the same: only those that differ make the ratio uncertain.
@@ -36,32 +38,61 @@ struct Windows {
   }
 };
 
+/// One engine for the whole history and its windows.
+template <int d, class Whole, template <spinel::StreamExperiment, class> class Window>
+struct Engine {
+  static constexpr spinel::StreamExperiment full{d, d, d}, half{d, d, (d + 1) / 2};
+  const char* name;
+  std::unique_ptr<Whole> whole = std::make_unique<Whole>();
+  Windows<full, Window> by_full;
+  Windows<half, Window> by_half;
+  long mistakes = 0;
+  Engine(const char* engine, const spinel::CircuitNoise& noise, const spinel::io::GraphEdges& edges)
+      : name(engine), by_full(noise), by_half(noise) {
+    spinel::Status status;
+    if constexpr (Whole::uses_mechanisms) {
+      std::vector<std::byte> scratch(Whole::scratch_bytes(edges.mechanism_of));
+      status = whole->set_up(edges.edges, edges.mechanism_of, scratch);
+    } else {
+      std::vector<std::byte> scratch(Whole::scratch_bytes(edges.edges.size()));
+      status = whole->set_up(edges.edges, scratch);
+    }
+    if (status != spinel::Status::ok) std::exit(1);
+  }
+  template <class Rounds, class Data>
+  void decode(const std::uint8_t* packed, bool flipped, const Rounds& sent, const Data& data) {
+    const bool wrong = ((whole->decode(packed).observables & 1) != 0) != flipped;
+    mistakes += wrong;
+    by_full.decode(sent, data, wrong);
+    by_half.decode(sent, data, wrong);
+  }
+  void print() const {
+    std::printf("  %s: whole history %ld mistakes", name, mistakes);
+    by_full.print(mistakes);
+    by_half.print(mistakes);
+    std::printf("\n");
+  }
+};
+
 template <int d>
 int run(double p, int shots, std::uint64_t seed) {
-  constexpr spinel::StreamExperiment full{d, d, d}, half{d, d, (d + 1) / 2};
+  constexpr spinel::StreamExperiment stream{d, d, d};
   constexpr int rounds = 20 * d;
-  constexpr spinel::MemoryExperiment experiment = full.memory(rounds);
+  constexpr spinel::MemoryExperiment experiment = stream.memory(rounds);
   const spinel::CircuitNoise noise(spinel::uniform_depolarizing(p));
-  Windows<full, rounds> by_full(noise);
-  Windows<half, rounds> by_half(noise);
-  const auto whole = std::make_unique<spinel::LatticeMatcher<experiment>>();
-  const auto model = spinel::io::experiment_model(experiment, noise);
-  const auto edges = spinel::io::graph_edges(*model)->edges;
-  {
-    std::vector<std::byte> scratch(whole->scratch_bytes(edges.size()));
-    if (whole->set_up(edges, scratch) != spinel::Status::ok) return 1;
-  }
-  spinel::cli::StreamSource<full> source(noise, seed);
-  using Round = typename spinel::StreamDecoder<full>::Round;
+  const auto edges = *spinel::io::graph_edges(*spinel::io::experiment_model(experiment, noise));
+  Engine<d, spinel::LatticeMatcher<experiment>, spinel::LatticeWindow> exact("exact", noise, edges);
+  Engine<d, spinel::CorrelatedLatticeMatcher<experiment>, spinel::CorrelatedLatticeWindow> correlated("correlated", noise, edges);
+  spinel::cli::StreamSource<stream> source(noise, seed);
+  using Round = typename spinel::StreamDecoder<stream>::Round;
   std::vector<Round> sent(rounds);
-  long mistakes = 0;
   for (int shot = 0; shot < shots; ++shot) {
     spinel::Detectors<experiment> events;
     source.begin(rounds);
     for (std::size_t t = 0; t < rounds; ++t) {
       Round fired;
       sent[t] = source.next(&fired);
-      constexpr auto h = static_cast<std::size_t>(full.n_checks());
+      constexpr auto h = static_cast<std::size_t>(stream.n_checks());
       spinel::for_each_set_bit(fired.words, [&](std::size_t k) {
         events.flip(static_cast<std::size_t>(spinel::detector_index(experiment, k < h ? spinel::Basis::X : spinel::Basis::Z,
                                                                     static_cast<int>(k % h), static_cast<std::int64_t>(t))));
@@ -69,16 +100,14 @@ int run(double p, int shots, std::uint64_t seed) {
     }
     std::uint8_t packed[spinel::Detectors<experiment>::n_bytes];
     events.store_b8(packed);
-    const bool wrong = (whole->decode(packed).observables & 1) != static_cast<unsigned>(source.flipped());
-    mistakes += wrong;
+    const bool flipped = source.flipped();
     const auto data = source.read_out();
-    by_full.decode(sent, data, wrong);
-    by_half.decode(sent, data, wrong);
+    exact.decode(packed, flipped, sent, data);
+    correlated.decode(packed, flipped, sent, data);
   }
-  std::printf("d %d p %g rounds %d shots %d: whole history %ld mistakes", d, p, rounds, shots, mistakes);
-  by_full.print(mistakes);
-  by_half.print(mistakes);
-  std::printf("\n");
+  std::printf("d %d p %g rounds %d shots %d\n", d, p, rounds, shots);
+  exact.print();
+  correlated.print();
   return 0;
 }
 

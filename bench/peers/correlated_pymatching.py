@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 
+import numpy
 import pymatching
 import stim
 
@@ -61,14 +62,13 @@ def measure(program, d, p, n_shots, n_for_mistakes, repetitions=5):
         ours.close()
         events, flips = sampler.sample(n_for_mistakes, separate_observables=True, bit_packed=True)
         ours = Program(program, folder, events, d)
-        proof = ours.ask("flips " + folder + "/flips")
+        proof = ours.ask("proof " + folder + "/proof")
         ours.close()
-        with open(folder + "/flips", "rb") as file:
-            mine = file.read()
+        mine = numpy.fromfile(folder + "/proof", dtype=numpy.int64).reshape(-1, 2)[:, 1]
         truth = flips[:, 0] & 1
         predicted = (plain.decode_batch(events, **PACKED)[:, 0] & 1,
                      correlated.decode_batch(events, enable_correlations=True, **PACKED)[:, 0] & 1)
-        mistakes = [int((one != truth).sum()) for one in predicted] + [sum(int(a) != int(b) for a, b in zip(mine, truth))]
+        mistakes = [int((one != truth).sum()) for one in predicted] + [int((mine != truth).sum())]
     median = statistics.median
     ratio = f"{mistakes[2] / mistakes[1]:.3f}" if mistakes[1] else "-"
     return (f"| {d} | {p} | {n_shots} | {median(times[0]):.3f} | {median(times[1]):.3f} | {median(times[2]):.3f} | "

@@ -3,6 +3,7 @@
 // that users know from `pymatching`; with --weights, a pre-decoder network goes before the matching.
 #include "experiment_flags.hpp"
 #include "matching_engine.hpp"
+#include "model_files.hpp"
 #include "network_flags.hpp"
 
 #include <unistd.h>
@@ -21,21 +22,12 @@
 
 #include <spinel/decode/residual.hpp>
 #include <spinel/decode/soft_edges.hpp>
-#include <spinel/io/dem.hpp>
 #include <spinel/io/experiment.hpp>
-#include <spinel/io/file.hpp>
-#include <spinel/io/shots.hpp>
 
 namespace spinel::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-template <class T>
-T value_of(io::Expected<T>&& expected, const std::string& where) {
-  if (!expected) throw CommandError(where + expected.error());
-  return std::move(*expected);
-}
 
 struct DecodeFlags {
   ExperimentFlags experiment;
@@ -129,12 +121,10 @@ struct Decoding {
 
 /// The model of the file, or of the experiment and its noise where no file is given.
 io::DetectorErrorModel model_of(const DecodeFlags& flags) {
-  if (!flags.dem.empty()) return value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
+  if (!flags.dem.empty()) return read_model(flags.dem);
   if (!flags.experiment.given())
     throw CommandError("give --dem FILE, or a memory experiment and its noise (--distance, --rounds, --p, ...)");
-  auto model = io::experiment_model(flags.experiment.experiment(), flags.experiment.noise());
-  if (!model) throw CommandError(std::string("cannot build the detector error model: ") + to_string(model.status));
-  return std::move(model.value);
+  return experiment_model(flags.experiment.experiment(), flags.experiment.noise());
 }
 
 /// Puts the network before the matching.
@@ -152,7 +142,7 @@ void add_network(const DecodeFlags& flags, Decoding& run) {
   run.residual.resize(run.events.size());
   run.experiment = experiment;
   if (flags.decision == "hard") return;
-  if (run.engine.exact() == nullptr || flags.engine.enable_correlations)
+  if (run.engine.exact() == nullptr || flags.engine.enable_correlations || flags.engine.refine_correlations)
     throw CommandError("--decision " + flags.decision +
                        " gives every edge a weight of its own: it needs --engine general and no --enable_correlations");
   run.decision = flags.decision == "soft" ? Decision::soft_residual : Decision::soft_raw;
@@ -173,9 +163,7 @@ Decoding decode(const DecodeFlags& flags) {
   if (flags.gap.wanted()) choice.general_because = flags.gap.out.empty() ? "--keep_gap" : "--gap_out";
   run.engine = Engine(run.model, choice, flags.dem.empty() ? "the experiment's model: " : flags.dem + ": ");
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
-  run.shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
-                                       value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
-                       flags.in + ": ");
+  run.shots = read_shots(flags.in, flags.in_format, "--in_format", layout);
   if (flags.decision != "hard" && !flags.network.given()) throw CommandError("--decision " + flags.decision + " needs --weights");
   if (flags.network.given()) add_network(flags, run);
   const std::size_t n = run.shots.n_shots;
@@ -268,10 +256,7 @@ void count_mistakes(const DecodeFlags& flags) {
   const std::size_t n_observables = run.model.n_observables;
   io::ShotTable truth;
   if (!flags.obs_in.empty()) {
-    truth = value_of(io::parse_shots(value_of(io::read_file(flags.obs_in), ""),
-                                     value_of(io::shot_format(flags.obs_in_format), "--obs_in_format: "),
-                                     io::ShotLayout{0, 0, n_observables}),
-                     flags.obs_in + ": ");
+    truth = read_shots(flags.obs_in, flags.obs_in_format, "--obs_in_format", io::ShotLayout{0, 0, n_observables});
     if (truth.n_shots != run.shots.n_shots)
       throw CommandError(flags.obs_in + ": has " + std::to_string(truth.n_shots) + " shots, expected the " +
                          std::to_string(run.shots.n_shots) + " of " + flags.in);

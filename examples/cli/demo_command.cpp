@@ -3,6 +3,7 @@
 // With --weights, the same shots are decoded once more with the pre-decoder network before the matching.
 #include "demo_plot.hpp"
 #include "network_flags.hpp"
+#include "wilson_interval.hpp"
 
 #include <unistd.h>
 
@@ -46,19 +47,6 @@ struct Point {
   std::vector<float> latencies_us;  // one a shot, from a clock around each
   std::string failure;
 };
-
-/// Wilson score interval at 95 %: sound for few mistakes too.
-struct Interval {
-  double low, high;
-};
-Interval wilson(double mistakes, double shots) {
-  constexpr double z = 1.959964;
-  const double rate = mistakes / shots;
-  const double center = rate + z * z / (2 * shots);
-  const double spread = z * std::sqrt(rate * (1 - rate) / shots + z * z / (4 * shots * shots));
-  const double scale = 1 + z * z / shots;
-  return {mistakes == 0 ? 0.0 : (center - spread) / scale, (center + spread) / scale};
-}
 
 /// Samples and decodes one point until its time is up or its mistakes give the rate to about 3 %.
 void run_point(Point& point, double seconds, std::uint64_t seed, const NetworkFlags& network, const AlignedBlob* weights) {
@@ -182,7 +170,7 @@ void demo(const DemoFlags& flags) {
   for (std::size_t k = 0; k < points.size(); ++k) {
     const Point& point = points[k];
     const auto n = static_cast<double>(point.shots);
-    const Interval interval = wilson(static_cast<double>(point.mistakes), n);
+    const Interval interval = wilson_interval(static_cast<double>(point.mistakes), n);
     const double ler = static_cast<double>(point.mistakes) / n;
     const auto quantile = [&](double q) {
       const auto at = std::min(point.latencies_us.size() - 1, static_cast<std::size_t>(q * n));

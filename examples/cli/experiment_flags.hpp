@@ -9,8 +9,10 @@
 #include <optional>
 #include <spinel/code/experiment.hpp>
 #include <spinel/io/circuit.hpp>
+#include <spinel/io/experiment.hpp>
 #include <spinel/noise/error_slice.hpp>
 #include <string>
+#include <utility>
 
 namespace spinel::cli {
 
@@ -112,5 +114,12 @@ struct ExperimentFlags {
     return noise;
   }
 };
+
+/// The experiment's detector error model.
+inline io::DetectorErrorModel experiment_model(const MemoryExperiment& experiment, const CircuitNoise& noise) {
+  auto model = io::experiment_model(experiment, noise);
+  if (!model) throw CommandError(std::string("cannot build the detector error model: ") + to_string(model.status));
+  return std::move(model.value);
+}
 
 }  // namespace spinel::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel learn`: the probabilities of a detector error model's mechanisms from recorded detection events.
-#include "commands.hpp"
+#include "model_files.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,10 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <spinel/io/dem.hpp>
-#include <spinel/io/file.hpp>
 #include <spinel/io/mechanisms.hpp>
-#include <spinel/io/shots.hpp>
 #include <spinel/noise/prior_estimator.hpp>
 
 namespace spinel::cli {
@@ -25,12 +22,6 @@ struct LearnFlags {
   bool appended_observables = false;
   PriorEstimatorOptions options;
 };
-
-template <class T>
-T value_of(io::Expected<T>&& expected, const std::string& where) {
-  if (!expected) throw CommandError(where + expected.error());
-  return std::move(*expected);
-}
 
 void explain_refusal(const io::ErrorMechanisms& mechanisms, const std::string& dem) {
   for (std::size_t m = 0; m < mechanisms.probabilities.size(); ++m) {
@@ -46,7 +37,7 @@ void explain_refusal(const io::ErrorMechanisms& mechanisms, const std::string& d
 }
 
 void learn(const LearnFlags& flags) {
-  auto model = value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
+  auto model = read_model(flags.dem);
   const io::ErrorMechanisms mechanisms = io::joined_mechanisms(model);
   std::vector<std::byte> memory(PriorEstimator::memory_needed(mechanisms.view()));
   auto made = PriorEstimator::create(mechanisms.view(), memory, flags.options);
@@ -55,9 +46,7 @@ void learn(const LearnFlags& flags) {
     throw CommandError(flags.dem + ": " + to_string(made.status));
   }
   const io::ShotLayout layout{0, model.n_detectors, flags.appended_observables ? model.n_observables : 0};
-  const io::ShotTable shots = value_of(io::parse_shots(value_of(io::read_file(flags.in), ""),
-                                                       value_of(io::shot_format(flags.in_format), "--in_format: "), layout),
-                                       flags.in + ": ");
+  const io::ShotTable shots = read_shots(flags.in, flags.in_format, "--in_format", layout);
   if (shots.n_shots == 0) throw CommandError(flags.in + ": has no shots, expected at least one to learn from");
   PriorEstimator& estimator = made.value;
   for (std::size_t shot = 0; shot < shots.n_shots; ++shot) estimator.add(shots.row(shot));

@@ -23,7 +23,7 @@ namespace spinel::cli {
 
 struct EngineChoice {
   std::string engine = "auto";
-  bool enable_correlations = false;
+  bool enable_correlations = false, refine_correlations = false;
   std::string general_because;  // what only the general engine can do, if anything is asked for
 };
 
@@ -52,13 +52,20 @@ inline void add_engine_flags(CLI::App& command, EngineChoice& choice) {
       ->capture_default_str();
   command.add_flag("--enable_correlations", choice.enable_correlations,
                    "Match twice, the second time knowing which errors come together (weights are then conditional)");
+  command.add_flag("--refine_correlations", choice.refine_correlations,
+                   "Match four times, and believe less in errors whose other half was not found: fewer mistakes than "
+                   "--enable_correlations, which it includes; on the general engine");
 }
 
 class Engine {
  public:
   Engine() = default;
   /// The engine asked for, the fastest that fits where the choice is open. `where` names the model in errors.
-  Engine(const io::DetectorErrorModel& model, const EngineChoice& choice, const std::string& where) {
+  Engine(const io::DetectorErrorModel& model, EngineChoice choice, const std::string& where) {
+    if (choice.refine_correlations) {
+      choice.enable_correlations = true;
+      choice.general_because = "--refine_correlations";
+    }
     const auto take = [&](auto&& made) {
       if (!made) throw CommandError(where + made.error());
       matcher_ = std::move(*made);
@@ -80,7 +87,7 @@ class Engine {
     } else {
       take_exact(choice, take, model);
     }
-    about_ = "engine: " + name + (choice.enable_correlations ? ", correlated (" : " (") + why + ")\n";
+    about_ = "engine: " + name + (choice.refine_correlations ? ", correlated, refined (" : choice.enable_correlations ? ", correlated (" : " (") + why + ")\n";
     std::fputs(about_.c_str(), stderr);
   }
 
@@ -121,7 +128,8 @@ class Engine {
  private:
   template <class Take>
   static void take_exact(const EngineChoice& choice, Take&& take, const io::DetectorErrorModel& model) {
-    if (choice.enable_correlations) take(io::make_correlated_matcher(model));
+    if (choice.enable_correlations)
+      take(io::make_correlated_matcher(model, choice.refine_correlations ? CorrelationRule::refined() : CorrelationRule::two_pass()));
     else take(io::make_matcher(model));
   }
   bool find_lattice(const io::DetectorErrorModel& model, const EngineChoice& choice, const std::string& where, std::string& why) {

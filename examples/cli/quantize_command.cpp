@@ -55,11 +55,10 @@ void print(const QuantizeFlags& flags, const Agreement& seen) {
 
 void quantize(const QuantizeFlags& flags) {
   const MemoryExperiment experiment = flags.experiment.experiment();
-  const auto model = io::experiment_model(experiment, flags.experiment.noise());
-  if (!model) throw CommandError(std::string("cannot build the detector error model: ") + to_string(model.status));
-  auto matcher = io::make_matcher(*model);
+  const io::DetectorErrorModel model = experiment_model(experiment, flags.experiment.noise());
+  auto matcher = io::make_matcher(model);
   if (!matcher) throw CommandError(matcher.error());
-  const io::ErrorMechanisms mechanisms = io::joined_mechanisms(*model);
+  const io::ErrorMechanisms mechanisms = io::joined_mechanisms(model);
   const auto bytes = Sampler::memory_bytes(mechanisms.view());
   if (!bytes) throw CommandError(std::string("cannot sample this model: ") + to_string(bytes.status));
   std::vector<std::byte> memory(*bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spinel sample`: shots of a detector error model, from a .dem file or from a memory experiment, written as they are drawn.
 #include "experiment_flags.hpp"
+#include "model_files.hpp"
 
 #include <unistd.h>
 
@@ -11,11 +12,8 @@
 #include <memory>
 #include <random>
 #include <utility>
-#include <spinel/io/dem.hpp>
 #include <spinel/io/experiment.hpp>
-#include <spinel/io/file.hpp>
 #include <spinel/io/mechanisms.hpp>
-#include <spinel/io/shots.hpp>
 #include <spinel/noise/sampler.hpp>
 #include <string>
 #include <vector>
@@ -31,26 +29,18 @@ struct SampleFlags {
   bool append_observables = false;
 };
 
-template <class T>
-T value_of(io::Expected<T>&& expected, const std::string& where) {
-  if (!expected) throw CommandError(where + expected.error());
-  return std::move(*expected);
-}
-
 io::DetectorErrorModel model_of(const SampleFlags& flags) {
   if (flags.dem.empty() != flags.experiment.given())
     throw CommandError("sample: give either --dem FILE or a memory experiment (--distance, --rounds, ...)");
   if (!flags.dem.empty())
-    return value_of(io::parse_dem(value_of(io::read_file(flags.dem), "")), flags.dem + ": ");
+    return read_model(flags.dem);
   const MemoryExperiment experiment = flags.experiment.experiment();
   CircuitNoise noise = flags.experiment.noise();
   noise.exact_channels = true;  // as the circuit has them, not as its detector error model approximates them
   if (static_cast<std::uint64_t>(experiment.n_detectors()) > io::DemLimits{}.detectors)
     throw CommandError("--rounds: the experiment has " + std::to_string(experiment.n_detectors()) +
                        " detectors, expected at most " + std::to_string(io::DemLimits{}.detectors));
-  auto model = io::experiment_model(experiment, noise);
-  if (!model) throw CommandError(std::string("cannot build the detector error model: ") + to_string(model.status));
-  return std::move(model.value);
+  return experiment_model(experiment, noise);
 }
 
 /// One of the two outputs: shots become bytes of its format and go to its file, chunk after chunk.

@@ -48,8 +48,6 @@ void stream_command(const StreamFlags& flags) {
   if (flags.correlated) run.engine = "correlated";
   if (!(flags.deadline_us >= 0 && flags.deadline_us <= 1e9))
     throw CommandError("--deadline-us: got " + std::to_string(flags.deadline_us) + ", expected 0 (none) to 1000000000");
-  if (flags.deadline_us > 0 && flags.correlated)
-    throw CommandError("--deadline-us: the correlated matcher cannot be interrupted; leave out --correlated");
   if (flags.cpu >= 0) {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -67,8 +65,7 @@ void stream_command(const StreamFlags& flags) {
                      : run.experiment.basis == Basis::X ? run_stream_x(run)
                                                         : run_stream_z(run);
   if (!built)
-    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, correlated at 5 and 7, got " +
-                       std::to_string(named.distance));
+    throw CommandError("--distance: this program decodes streams at 3, 5, 7, 9 and 13, got " + std::to_string(named.distance));
   if (flags.fifo) {
     sched_param normal{};
     sched_setscheduler(0, SCHED_OTHER, &normal);

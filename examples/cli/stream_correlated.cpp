@@ -3,11 +3,18 @@
 
 namespace spinel::cli {
 namespace {
+template <StreamExperiment stream>
+void run_correlated(StreamRun& run) {
+  run_lattice_stream<stream, CorrelatedLatticeWindow<stream>>(run);
+}
 template <Basis basis>
 bool run_in(StreamRun& run) {
   switch (run.experiment.distance) {
-    case 5: run_graph_stream<StreamExperiment{5, 5, 5, basis}>(run); return true;
-    case 7: run_graph_stream<StreamExperiment{7, 7, 7, basis}>(run); return true;
+    case 3: run_correlated<StreamExperiment{3, 3, 3, basis}>(run); return true;
+    case 5: run_correlated<StreamExperiment{5, 5, 5, basis}>(run); return true;
+    case 7: run_correlated<StreamExperiment{7, 7, 7, basis}>(run); return true;
+    case 9: run_correlated<StreamExperiment{9, 9, 9, basis}>(run); return true;
+    case 13: run_correlated<StreamExperiment{13, 13, 13, basis}>(run); return true;
     default: return false;
   }
 }

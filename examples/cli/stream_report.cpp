@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream_report.hpp"
+#include "wilson_interval.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -35,12 +36,9 @@ std::string compiler() {
 #endif
 }
 
-/// 95 % Wilson interval of a share.
 nlohmann::ordered_json share(std::uint64_t k, std::uint64_t n) {
-  const double z = 1.96, m = static_cast<double>(n), p = static_cast<double>(k) / m;
-  const double middle = (p + z * z / (2 * m)) / (1 + z * z / m);
-  const double half = z * std::sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / (1 + z * z / m);
-  return {{"share", p}, {"low", std::max(0.0, middle - half)}, {"high", middle + half}};
+  const Interval interval = wilson_interval(static_cast<double>(k), static_cast<double>(n));
+  return {{"share", static_cast<double>(k) / static_cast<double>(n)}, {"low", interval.low}, {"high", interval.high}};
 }
 
 /// Shots late or wrong, by deadline: for every window and for the reaction.

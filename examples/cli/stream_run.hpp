@@ -55,7 +55,7 @@ struct StreamRun {
 /// Runs for the distances the program is built for (3, 5, 7, 9, 13); false for others. One function a basis, to share out compiling.
 bool run_stream_x(StreamRun& run);
 bool run_stream_z(StreamRun& run);
-/// With correlated matching on general graphs: distances 5 and 7.
+/// The same with correlated matching.
 bool run_stream_correlated(StreamRun& run);
 
 }  // namespace spinel::cli

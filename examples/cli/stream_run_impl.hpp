@@ -7,8 +7,6 @@
 #include <fstream>
 #include <memory>
 
-#include <spinel/decode/graph_window.hpp>
-
 #include "commands.hpp"
 #include "heap_count.hpp"
 #include "stream_record.hpp"
@@ -219,29 +217,14 @@ void run_shots(StreamRun& run, Decoder& decoder) {
   run.resident_end_kib = resident_kib();
 }
 
-template <StreamExperiment stream>
+template <StreamExperiment stream, class Window = LatticeWindow<stream>>
 void run_lattice_stream(StreamRun& run) {
-  using Decoder = StreamDecoder<stream>;
+  using Decoder = StreamDecoder<stream, Window>;
   const auto decoder = std::make_unique<Decoder>();
   if (const Status status = set_up_window(decoder->window(), run.noise); status != Status::ok)
     throw CommandError(std::string("stream: the matcher cannot be set up: ") + to_string(status));
   run.decoder_bytes = sizeof(Decoder);
   run.table_bytes = decoder->window().table_bytes();
-  run_shots<stream>(run, *decoder);
-}
-
-/// With the correlated matcher, whose memory the caller keeps.
-template <StreamExperiment stream>
-void run_graph_stream(StreamRun& run) {
-  using Decoder = StreamDecoder<stream, GraphWindow<stream, CorrelatedMatcher>>;
-  const auto model = io::experiment_model(Decoder::WindowType::model_experiment, run.noise);
-  if (!model) throw CommandError(std::string("stream: ") + to_string(model.status));
-  const auto [edges, mechanisms] = *io::graph_edges(*model);
-  std::vector<std::byte> memory(Decoder::WindowType::memory_bytes(edges, mechanisms));
-  const auto decoder = std::make_unique<Decoder>();
-  if (const Status status = decoder->window().set_up(edges, mechanisms, memory); status != Status::ok)
-    throw CommandError(std::string("stream: the correlated matcher cannot be set up: ") + to_string(status));
-  run.decoder_bytes = sizeof(Decoder) + memory.size();
   run_shots<stream>(run, *decoder);
 }
 

@@ -19,9 +19,14 @@ template <class Window>
 Status set_up_window(Window& window, const CircuitNoise& noise) {
   const auto model = io::experiment_model(Window::model_experiment, noise);
   if (!model) return model.status;
-  const auto edges = io::graph_edges(*model)->edges;
-  std::vector<std::byte> scratch(window.scratch_bytes(edges));
-  return window.set_up(edges, scratch);
+  const auto [edges, mechanisms] = *io::graph_edges(*model);
+  if constexpr (Window::uses_mechanisms) {
+    std::vector<std::byte> scratch(window.scratch_bytes(edges, mechanisms));
+    return window.set_up(edges, mechanisms, scratch);
+  } else {
+    std::vector<std::byte> scratch(window.scratch_bytes(edges));
+    return window.set_up(edges, scratch);
+  }
 }
 
 /// One slice of mechanisms, sampled for 512 rounds at a time: bits [0, 4h) are the detectors of its own and of the next round.

@@ -53,11 +53,13 @@
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_correlated.hpp>
+#include <spinel/match/lattice_far_builder.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_overlay.hpp>
+#include <spinel/match/lattice_surroundings.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>
 #include <spinel/match/matcher.hpp>
@@ -75,7 +77,9 @@
 #include <spinel/decode/soft_decoder.hpp>
 #include <spinel/decode/soft_edges.hpp>
 #include <spinel/decode/stream.hpp>
+#include <spinel/decode/stream_predecoder.hpp>
 #include <spinel/decode/stream_window.hpp>
+#include <spinel/decode/window.hpp>
 #include <spinel/calib/atoms.hpp>
 #include <spinel/calib/audit.hpp>
 #include <spinel/calib/charge.hpp>

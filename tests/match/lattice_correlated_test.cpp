@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lattice's second pass against the general engine with the same lowered weights (which knows nothing of satellites), and
 // its own certificate; and the whole of correlated matching against the general two-pass matcher: as many mistakes.
+#include <spinel/decode/window.hpp>
 #include <spinel/io/experiment.hpp>
 #include <spinel/io/graph.hpp>
 #include <spinel/match/correlated.hpp>
@@ -8,6 +9,8 @@
 #include <spinel/match/lattice_correlated.hpp>
 
 #include <gtest/gtest.h>
+
+#include "model_shots.hpp"
 
 #include <algorithm>
 #include <map>
@@ -21,7 +24,7 @@ namespace {
 
 template <MemoryExperiment experiment, class BitOps = NativeBits>
 struct Case {
-  io::DetectorErrorModel model;
+  static constexpr std::size_t n_detectors = static_cast<std::size_t>(experiment.n_detectors());
   io::GraphEdges edges;
   std::vector<std::byte> memory;
   ExactMatcher exact;
@@ -31,16 +34,15 @@ struct Case {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> edge_of;
   std::size_t n_lowered = 0, n_changed = 0;
 
-  explicit Case(const CircuitNoise& noise) {
-    model = io::experiment_model(experiment, noise).value;
-    edges = *io::graph_edges(model);
+  explicit Case(const CircuitNoise& noise) : Case(*io::graph_edges(io::experiment_model(experiment, noise).value)) {}
+  explicit Case(io::GraphEdges with_mechanisms) : edges(std::move(with_mechanisms)) {
     const ExactMatcher::Options options{.max_entries = 1u << 18, .max_per_node = 96};
-    memory.resize(ExactMatcher::memory_needed(model.n_detectors, edges.edges.size(), 1, options));
-    exact = ExactMatcher::create(model.n_detectors, 1, edges.edges, memory, options).value;
+    memory.resize(ExactMatcher::memory_needed(n_detectors, edges.edges.size(), 1, options));
+    exact = ExactMatcher::create(n_detectors, 1, edges.edges, memory, options).value;
     std::vector<std::byte> scratch(matcher->scratch_bytes(edges.mechanism_of));
     const Status status = matcher->set_up(edges.edges, edges.mechanism_of, scratch);
     EXPECT_EQ(status, Status::ok) << to_string(status);
-    for (std::uint32_t k = 0; k < model.n_detectors; ++k) detector_of[matcher->id_of(k)] = k;
+    for (std::uint32_t k = 0; k < n_detectors; ++k) detector_of[matcher->id_of(k)] = k;
     for (std::uint32_t e = 0; e < exact.graph().edges().size(); ++e) {
       const auto& edge = exact.graph().edges()[e];
       edge_of[{edge.a, edge.b}] = e;
@@ -65,27 +67,13 @@ struct Case {
     n_lowered += lowered.size();
     n_changed += got.result.weight != plain.weight;
   }
-  template <class Random>
-  std::pair<std::vector<std::uint8_t>, ObservableFlips> sample(Random& random, double strength) {
-    std::uniform_real_distribution<> uniform(0, 1);
-    std::pair<std::vector<std::uint8_t>, ObservableFlips> shot{std::vector<std::uint8_t>((model.n_detectors + 7) / 8), 0};
-    for (const auto& mechanism : model.mechanisms)
-      if (uniform(random) < strength * mechanism.probability)
-        for (auto c = mechanism.components_begin; c < mechanism.components_end; ++c) {
-          const auto& part = model.components[c];
-          shot.second ^= part.observables;
-          for (auto k = part.detectors_begin; k < part.detectors_end; ++k)
-            shot.first[model.detectors[k] / 8] ^= static_cast<std::uint8_t>(1u << (model.detectors[k] % 8));
-        }
-    return shot;
-  }
   void expect_same_on_samples(int n_shots, double strength = 1) {
     std::mt19937_64 random(3);
-    for (int s = 0; s < n_shots && !testing::Test::HasFatalFailure(); ++s) expect_same(sample(random, strength).first);
+    for (int s = 0; s < n_shots && !testing::Test::HasFatalFailure(); ++s) expect_same(sample_shot(edges, n_detectors, random, strength).first);
   }
   void expect_same_on_adversarial() {
     std::mt19937_64 random(4);
-    const std::size_t n = model.n_detectors;
+    const std::size_t n = n_detectors;
     for (const unsigned one_in : {1u, 2u, 3u, 8u, 30u, 200u})
       for (int repeat = 0; repeat < (one_in == 1 ? 1 : 4) && !testing::Test::HasFatalFailure(); ++repeat) {
         std::vector<std::uint8_t> shot((n + 7) / 8);
@@ -123,14 +111,40 @@ TEST(CorrelatedLatticeMatcher, SecondPassIsExactWithoutVectorInstructions) {
   check<MemoryExperiment{.distance = 5, .rounds = 4, .basis = Basis::X}, ScalarBits>(150);
 }
 
+/// Windows of a stream: their models are open to the future, and those of moving windows begin in the middle of mechanisms.
+template <StreamExperiment stream>
+void check_windows(int n_shots) {
+  using Models = detail::WindowModels<stream>;
+  for (const CircuitNoise& noise : {CircuitNoise(uniform_depolarizing(0.004)), CircuitNoise(si1000(0.006)), CircuitNoise::simple(0.02)})
+    for (const WindowKind kind : {WindowKind::starting, WindowKind::moving, WindowKind::closing}) {
+      const auto [model, mechanism_of] = *io::graph_edges(io::experiment_model(Models::model_experiment, noise).value);
+      std::vector<LatticeSite> sites(static_cast<std::size_t>(Models::model_experiment.n_detectors()));
+      place_own_detectors(Models::model_experiment, sites.data());
+      io::GraphEdges edges;
+      Models::for_edges(kind, model, mechanism_of, sites.data(), [&](const GraphEdge& edge, std::uint32_t mechanism) {
+        edges.edges.push_back(edge);
+        edges.mechanism_of.push_back(mechanism);
+      });
+      Case<Models::window_experiment> window{edges};
+      window.expect_same_on_samples(n_shots);
+      EXPECT_GT(window.n_changed, 0u);
+    }
+}
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactInWindowsOfAStream) {
+  check_windows<StreamExperiment{3, 3, 3}>(150);
+  check_windows<StreamExperiment{5, 5, 3, Basis::Z, Orientation::O2}>(60);
+  check_windows<StreamExperiment{7, 4, 4, Basis::X, Orientation::O3}>(30);
+}
+
 TEST(CorrelatedLatticeMatcher, MakesAsManyMistakesAsTheGeneralOne) {
   Case<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X}> lattice{uniform_depolarizing(0.006)};
-  auto general = io::make_correlated_matcher(lattice.model);
+  auto general = io::make_correlated_matcher(io::experiment_model(MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X},
+                                                                  uniform_depolarizing(0.006)).value);
   ASSERT_TRUE(general);
   std::mt19937_64 random(6);
   int mistakes = 0, general_mistakes = 0, plain_mistakes = 0;
   for (int s = 0; s < 12000; ++s) {
-    const auto [shot, flips] = lattice.sample(random, 1);
+    const auto [shot, flips] = sample_shot(lattice.edges, lattice.n_detectors, random);
     mistakes += lattice.matcher->decode(shot.data()).observables != flips;
     general_mistakes += general->matcher.decode(shot.data()).observables != flips;
     plain_mistakes += lattice.exact.decode(shot.data()).observables != flips;

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <vector>
@@ -43,6 +44,24 @@ struct Case {
     std::vector<std::byte> scratch(matcher->scratch_bytes(edges.size()));
     const Status status = matcher->set_up(edges, scratch);
     EXPECT_EQ(status, Status::ok) << to_string(status);
+    find_decisive();
+  }
+  /// Bits of the detectors that are joined, over any number of edges, to one with an edge that flips the observable.
+  std::vector<std::uint8_t> decisive;
+  void find_decisive() {
+    std::vector<bool> reached(matcher->n_detectors() + 1);
+    const auto at = [&](std::uint32_t node) { return reached[std::min<std::size_t>(node, matcher->n_detectors())]; };
+    for (bool more = true; more;) {
+      more = false;
+      for (const auto& edge : edges) {
+        if (edge.observables == 0 && !at(edge.a) && (edge.b == boundary_node || !at(edge.b))) continue;
+        more |= !at(edge.a) || (edge.b != boundary_node && !at(edge.b));
+        at(edge.a) = true;
+        if (edge.b != boundary_node) at(edge.b) = true;
+      }
+    }
+    decisive.assign((matcher->n_detectors() + 7) / 8, 0);
+    for (std::size_t k = 0; k < matcher->n_detectors(); ++k) decisive[k / 8] |= static_cast<std::uint8_t>(reached[k] << (k % 8));
   }
   int n_matched = 0;
   void expect_same(const std::vector<std::uint8_t>& shot) {
@@ -57,6 +76,11 @@ struct Case {
     ASSERT_EQ(certified.result.observables, got.observables);
     ASSERT_EQ(certified.primal, got.weight);
     ASSERT_EQ(certified.flips, got.observables);
+    auto kept = shot;
+    for (std::size_t k = 0; k < kept.size(); ++k) kept[k] &= decisive[k];
+    const auto alone = matcher->decode_observable(shot.data());
+    ASSERT_EQ(alone.weight, expected->matcher.decode(kept.data()).weight);
+    ASSERT_EQ(alone.observables, got.observables);
   }
   void expect_same_on_samples(int n_shots, std::uint64_t seed, double strength = 1) {
     std::mt19937_64 random(seed);

@@ -171,13 +171,13 @@ TEST(RoundByRound, IsTheWholeVolumeAndComesHalfTheReceptiveFieldLater) {
       else runner.engine.begin();
       for (int t = 0; t < rounds; ++t) {
         runner.fill(volume.x, volume, t, slice.data());
-        runner.engine.push(slice.data(), take);
-        if (!known || t + 1 < rounds) {
+        if (known || t + 1 < rounds) runner.engine.push(slice.data(), take);
+        else runner.engine.push_last(slice.data(), take);
+        if (t + 1 < rounds) {
           EXPECT_EQ(last, t < 4 ? -1 : t - 4);  // four layers of kernel 3
         }
       }
-      if (known) runner.engine.push(slice.data(), take);  // one too many is ignored
-      else runner.engine.finish(take);
+      runner.engine.push(slice.data(), take);  // one too many is ignored
       EXPECT_EQ(found, expected) << rounds << known;
     }
   }

@@ -18,7 +18,7 @@ constexpr Network network = plain_network(2, 64);
 
 template <int distance>
 void expect_matches_reference(int rounds) {
-  static_assert(detail::winograd_tile(distance) != 0);
+  static_assert(detail::winograd_edges(distance).space != 0);
   const auto loaded = test::random_network(network, 11);
   const auto x = test::random_input(rounds, distance, 4, 12);
   const auto expected = test::reference_forward(loaded, x, rounds, distance);
@@ -43,12 +43,15 @@ void expect_matches_reference(int rounds) {
 }
 
 TEST(Winograd, MatchesDoublePrecision) {
-  static_assert(detail::winograd_tile(5) == 3 && detail::winograd_tile(7) == 4);
+
+  static_assert(detail::winograd_edges(5).space == 3 && detail::winograd_edges(7).space == 4 && detail::winograd_edges(13).space == 5);
   expect_matches_reference<5>(1);
   expect_matches_reference<5>(5);
   expect_matches_reference<5>(30);
   expect_matches_reference<7>(2);
   expect_matches_reference<7>(27);
+  expect_matches_reference<13>(6);
+  expect_matches_reference<11>(3);
 }
 
 }  // namespace

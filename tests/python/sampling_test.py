@@ -18,13 +18,7 @@ import tempfile
 import numpy as np
 import stim
 
-
-def surface(distance, rounds, p, basis="x"):
-    return stim.Circuit.generated(
-        f"surface_code:rotated_memory_{basis}", distance=distance, rounds=rounds,
-        after_clifford_depolarization=p, before_measure_flip_probability=p,
-        after_reset_flip_probability=p, before_round_data_depolarization=p,
-    ).detector_error_model(decompose_errors=True)
+from matching_test import surface
 
 
 def repetition():

@@ -7,8 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <random>
 #include <span>
+#include <tuple>
 #include <vector>
 
 namespace spinel {
@@ -66,6 +69,13 @@ void compare(double p, int n_shots, std::uint64_t rounds, double correlated_gain
   const long of_correlated = mistakes_of<stream>(*correlated.decoder, noise, n_shots, rounds, by_graph);
   EXPECT_LT(static_cast<double>(of_correlated), correlated_gain * static_cast<double>(of_exact));
   EXPECT_EQ(correlated.decoder->last_answer().engine, Engine::correlated);
+  const auto on_lattice = std::make_unique<StreamDecoder<stream, CorrelatedLatticeWindow<stream>>>();
+  ASSERT_EQ(cli::set_up_window(on_lattice->window(), noise), Status::ok);
+  mistakes_of<stream>(*on_lattice, noise, n_shots, rounds, by_lattice);
+  differ = 0;
+  for (std::size_t k = 0; k < by_graph.size(); ++k) differ += by_graph[k] != by_lattice[k];
+  EXPECT_LT(differ, 0.02 * n_shots);
+  EXPECT_EQ(on_lattice->last_answer().engine, Engine::correlated);
   const GraphDecoder<stream, UnionFind> union_find(noise);
   const long of_union_find = mistakes_of<stream>(*union_find.decoder, noise, n_shots, rounds, by_graph);
   EXPECT_GE(of_union_find, of_exact);
@@ -78,18 +88,74 @@ TEST(GraphWindow, IsAsGoodAsTheLatticeWindow) {
   compare<StreamExperiment{5, 5, 5, Basis::X, Orientation::O1}>(0.004, 1200, 40, 0.85);
 }
 
+// == Short of time ==
+/// Passed from the n-th look on.
+struct AfterLooks {
+  int* left;
+  bool passed() const noexcept { return (*left)-- <= 0; }
+};
+TEST(CorrelatedLatticeWindow, AnswersWithWhatItsPassesFinishedInTime) {
+  constexpr StreamExperiment stream{5, 5, 5};
+  const CircuitNoise noise(uniform_depolarizing(0.004));
+  const auto exact = std::make_unique<LatticeWindow<stream>>();
+  const auto correlated = std::make_unique<CorrelatedLatticeWindow<stream>>();
+  ASSERT_EQ(cli::set_up_window(*exact, noise), Status::ok);
+  ASSERT_EQ(cli::set_up_window(*correlated, noise), Status::ok);
+  using Answer = std::tuple<ObservableFlips, int, Engine, std::vector<std::int32_t>>;
+  const auto ask = [&](auto& window, const std::vector<std::int32_t>& events, const auto& until) {
+    std::vector<std::int32_t> toggled;
+    const WindowAnswer answer = window.decode(WindowKind::moving, events, [&](std::int32_t id) { toggled.push_back(id); }, until);
+    std::sort(toggled.begin(), toggled.end());
+    return Answer{answer.flips, answer.n_unsettled, answer.engine, toggled};
+  };
+  std::mt19937_64 random(5);
+  int answers_by[4] = {};
+  for (int shot = 0; shot < 300; ++shot) {
+    std::vector<std::int32_t> events;
+    for (int layer = 1; layer <= 10; ++layer)
+      for (int type = 0; type < 2; ++type)
+        for (int k = 0; k < 12; ++k)
+          if (random() % 16 == 0) events.push_back(exact->layout.id({type, layer, k}));
+    const Answer best = ask(*correlated, events, NoDeadline{}), first = ask(*exact, events, NoDeadline{});
+    ASSERT_EQ(std::get<Engine>(best), Engine::correlated);
+    Engine engine = Engine::local;
+    for (int looks = 0; engine != Engine::correlated; ++looks) {
+      int left = looks;
+      const Answer answer = ask(*correlated, events, AfterLooks{&left});
+      ++answers_by[static_cast<int>(std::get<Engine>(answer))];
+      ASSERT_LE(std::get<Engine>(answer), engine) << "worse with more time";
+      engine = std::get<Engine>(answer);
+      ASSERT_EQ(std::get<int>(answer) > 0, engine == Engine::local);
+      if (engine == Engine::exact) {
+        ASSERT_EQ(answer, first);
+      } else if (engine == Engine::correlated) {
+        ASSERT_EQ(answer, best);
+      }
+      ASSERT_LT(looks, 1000);
+    }
+  }
+  for (const Engine engine : {Engine::correlated, Engine::exact, Engine::local}) EXPECT_GT(answers_by[static_cast<int>(engine)], 200);
+}
+TEST(CorrelatedLatticeWindow, RefusesWhatIsNoModel) {
+  constexpr StreamExperiment stream{3, 3, 3};
+  const auto window = std::make_unique<CorrelatedLatticeWindow<stream>>();
+  const auto model = io::experiment_model(window->model_experiment, CircuitNoise(uniform_depolarizing(0.004)));
+  const auto [edges, mechanisms] = *io::graph_edges(*model);
+  std::vector<std::byte> scratch(window->scratch_bytes(edges, mechanisms));
+  EXPECT_EQ(window->set_up(edges, std::span(mechanisms).first(3), scratch), Status::bad_shape);
+  EXPECT_EQ(window->set_up(edges, mechanisms, {}), Status::out_of_capacity);
+  EXPECT_EQ(window->set_up(edges, mechanisms, std::span(scratch).first(5000)), Status::out_of_capacity);
+  EXPECT_EQ(window->decode(WindowKind::moving, std::vector<std::int32_t>{window->layout.id({0, 2, 1})}, [](std::int32_t) {}).n_unexplained, 1);
+  EXPECT_EQ(window->set_up(edges, mechanisms, scratch), Status::ok);
+}
+
 // == The chain, on a clock that only moves when it is read ==
 constexpr StreamExperiment d5{5, 5, 5};
 struct Chain {
   using Decoder = StreamDecoder<d5, ChainWindow<d5>>;
-  std::vector<std::byte> memory;
   std::unique_ptr<Decoder> decoder = std::make_unique<Decoder>();
   explicit Chain(const CircuitNoise& noise) {
-    const auto model = io::experiment_model(Decoder::WindowType::model_experiment, noise);
-    const auto [edges, mechanisms] = *io::graph_edges(*model);
-    using Better = GraphWindow<d5, CorrelatedMatcher>;
-    memory.resize(Better::memory_bytes(edges, mechanisms));
-    EXPECT_EQ(decoder->window().better().set_up(edges, mechanisms, memory), Status::ok);
+    EXPECT_EQ(cli::set_up_window(decoder->window().better(), noise), Status::ok);
     EXPECT_EQ(cli::set_up_window(decoder->window().exact(), noise), Status::ok);
   }
   /// Mistakes in 600 shots, and how often each engine answered.

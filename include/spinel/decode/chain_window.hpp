@@ -8,14 +8,12 @@
 #include <cstdint>
 
 #include <spinel/core/span.hpp>
-#include <spinel/decode/graph_window.hpp>
 #include <spinel/decode/stream_window.hpp>
-#include <spinel/match/correlated.hpp>
 
 namespace spinel {
 
 /// `Better` cannot be interrupted (GraphWindow); `Exact` can (LatticeWindow). Both must be set up, by `better()` and `exact()`.
-template <StreamExperiment stream, class Better = GraphWindow<stream, CorrelatedMatcher>, class Exact = LatticeWindow<stream>>
+template <StreamExperiment stream, class Better = CorrelatedLatticeWindow<stream>, class Exact = LatticeWindow<stream>>
 class ChainWindow {
  public:
   static constexpr MemoryExperiment model_experiment = Exact::model_experiment;

@@ -93,29 +93,43 @@ void for_each_set_bit_in(Span<const std::uint64_t> words, std::size_t first, std
 
 }  // namespace detail
 
-/// Round t of the tensor without any event.
+/// A round of the tensor without any event; `at_end`: the first or the last one.
 template <int max_distance>
-void encode_empty_round(const TensorLayout<max_distance>& layout, int t, float* slice) noexcept {
-  const float* empty = layout.empty_round[t == 0 || t == layout.experiment.rounds - 1 ? 0 : 1];
+void encode_empty_slice(const TensorLayout<max_distance>& layout, bool at_end, float* slice) noexcept {
+  const float* empty = layout.empty_round[at_end ? 0 : 1];
   for (int k = 0; k < layout.n_sites() * tensor_channels; ++k) slice[k] = empty[k];
 }
 
-/// Round t of the tensor, [row][column][channel]: the presence values, and 1 at the site of each detection event that the network
-/// may see. The type that is not the memory basis is hidden in the first and the last round.
+/// A round of the tensor, [row][column][channel]: the presence values, and 1 at the site of each detection event that the network
+/// may see. The type that is not the memory basis is hidden in the first and the last round (`at_end`). Check k of a type is bit
+/// first_x + k or first_z + k of `events`.
 template <int max_distance>
-void encode_round(const TensorLayout<max_distance>& layout, Span<const std::uint64_t> events, int t, float* slice) noexcept {
-  const MemoryExperiment& experiment = layout.experiment;
-  const bool at_end = t == 0 || t == experiment.rounds - 1;
-  encode_empty_round(layout, t, slice);
-  const auto n_checks = static_cast<std::size_t>(experiment.n_checks());
+void encode_slice(const TensorLayout<max_distance>& layout, bool at_end, Span<const std::uint64_t> events, std::int64_t first_x,
+                  std::int64_t first_z, float* slice) noexcept {
+  encode_empty_slice(layout, at_end, slice);
+  const auto n_checks = static_cast<std::size_t>(layout.experiment.n_checks());
   for (int kind = 0; kind < 2; ++kind) {
     const Basis type = layout.type_of_kind[kind];
-    if (at_end && type != experiment.basis) continue;
-    const auto first = static_cast<std::size_t>(detector_index(experiment, type, 0, t));
+    if (at_end && type != layout.experiment.basis) continue;
+    const auto first = static_cast<std::size_t>(type == Basis::X ? first_x : first_z);
     detail::for_each_set_bit_in(events, first, n_checks, [&](std::size_t k) {
       slice[layout.site_of_check[kind][k] * tensor_channels + kind] = 1.0f;
     });
   }
+}
+
+/// Round t of the tensor without any event.
+template <int max_distance>
+void encode_empty_round(const TensorLayout<max_distance>& layout, int t, float* slice) noexcept {
+  encode_empty_slice(layout, t == 0 || t == layout.experiment.rounds - 1, slice);
+}
+
+/// Round t of the tensor from the events of a whole experiment, packed in detector order.
+template <int max_distance>
+void encode_round(const TensorLayout<max_distance>& layout, Span<const std::uint64_t> events, int t, float* slice) noexcept {
+  const MemoryExperiment& experiment = layout.experiment;
+  encode_slice(layout, t == 0 || t == experiment.rounds - 1, events, detector_index(experiment, Basis::X, 0, t),
+               detector_index(experiment, Basis::Z, 0, t), slice);
 }
 
 }  // namespace spinel

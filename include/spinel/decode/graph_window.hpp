@@ -13,7 +13,7 @@
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
-#include <spinel/decode/stream_window.hpp>
+#include <spinel/decode/window.hpp>
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
 #include <spinel/match/graph.hpp>
@@ -79,7 +79,7 @@ class GraphWindow {
     std::size_t most = 0;
     for (const WindowKind kind : kinds) {
       std::size_t used = 0;
-      for_edges(kind, model, mechanism_of, nullptr, [&](const GraphEdge&, std::uint32_t) { ++used; });
+      Models::for_edges(kind, model, mechanism_of, nullptr, [&](const GraphEdge&, std::uint32_t) { ++used; });
       most = used > most ? used : most;
     }
     // Which edges share a mechanism is what the correlated matcher's memory depends on: none needs more than all of the model's.
@@ -99,7 +99,7 @@ class GraphWindow {
     std::size_t most = 0;
     for (const WindowKind kind : kinds) {
       std::size_t n = 0;
-      for_edges(kind, model, mechanism_of, sites.data(), [&](const GraphEdge&, std::uint32_t) { ++n; });
+      Models::for_edges(kind, model, mechanism_of, sites.data(), [&](const GraphEdge&, std::uint32_t) { ++n; });
       most = n > most ? n : most;
     }
     const auto edges = arena.take<GraphEdge>(most);
@@ -107,7 +107,7 @@ class GraphWindow {
     if (arena.overflowed()) return Status::out_of_capacity;
     for (const WindowKind kind : kinds) {
       std::size_t n = 0;
-      for_edges(kind, model, mechanism_of, sites.data(), [&](const GraphEdge& edge, std::uint32_t mechanism) {
+      Models::for_edges(kind, model, mechanism_of, sites.data(), [&](const GraphEdge& edge, std::uint32_t mechanism) {
         edges[n] = edge;
         mechanisms[n++] = mechanism;
       });
@@ -171,33 +171,6 @@ class GraphWindow {
     const int within = static_cast<int>(detector) + h - 2 * h * layer;
     const bool is_x = within < h;
     return layout.id({is_x == (stream.basis == Basis::X) ? 0 : 1, layer, is_x ? within : within - h});
-  }
-  /// Edges of a window mechanism by mechanism: each stands with the round of its earliest detector. Without `sites` only an upper bound
-  /// of how many there are matters, and all edges are given.
-  template <class Visit>
-  static void for_edges(WindowKind kind, Span<const GraphEdge> model, Span<const std::uint32_t> mechanism_of,
-                        const LatticeSite* sites, Visit&& visit) noexcept {
-    std::uint32_t mechanism = 0;
-    for (int layer = 0; layer <= last_layer; ++layer) {
-      const int round = Models::anchor_round(kind, layer);
-      if (round < 0) continue;
-      for (std::size_t begin = 0, end = 0; begin < model.size(); begin = end) {
-        end = begin + 1;
-        while (!mechanism_of.empty() && end < model.size() && mechanism_of[end] == mechanism_of[begin]) ++end;
-        int anchor = Models::model_rounds + 1;
-        for (std::size_t k = begin; k < end; ++k)
-          for (const std::uint32_t node : {model[k].a, model[k].b})
-            if (node != boundary_node && layer_in_model(node) < anchor) anchor = layer_in_model(node);
-        if (anchor != round) continue;
-        for (std::size_t k = begin; k < end; ++k)
-          if (sites == nullptr) visit(model[k], mechanism);
-          else Models::move(kind, model[k], sites, layer - anchor, [&](const GraphEdge& edge) { visit(edge, mechanism); });
-        ++mechanism;
-      }
-    }
-  }
-  static constexpr int layer_in_model(std::uint32_t detector) noexcept {
-    return static_cast<int>((std::uint64_t{detector} + h) / (2 * h));
   }
   static std::size_t engine_bytes(Span<const GraphEdge> model, Span<const std::uint32_t> mechanism_of, std::size_t most) noexcept {
     // The model's own edges repeated: as many edges, and as many pairs within mechanisms, in proportion.

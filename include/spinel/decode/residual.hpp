@@ -38,32 +38,38 @@ inline void keep_memory_basis(const MemoryExperiment& experiment, Span<std::uint
     }
 }
 
-/// Applies round t's logits [row][column][channel] to the residual. Returns the flips of the memory basis's observable.
-template <int max_distance>
-ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, Span<std::uint64_t> residual) noexcept {
-  const MemoryExperiment& experiment = layout.experiment;
+/// The corrections in a round's logits [row][column][channel]: `flip(type, check, later)` toggles a detector of that round, or of the
+/// next one where `later` is 1. Returns the flips of the memory basis's observable.
+template <int max_distance, class Flip>
+ObservableFlips for_each_correction(const TensorLayout<max_distance>& layout, const float* logits, Flip&& flip) noexcept {
   const int basis_kind = layout.basis_kind();
   ObservableFlips flips = 0;
-  const auto flip_detector = [&](Basis type, int check, int round) {
-    const std::int64_t detector = detector_index(experiment, type, check, round);
-    if (detector >= 0) residual[static_cast<std::size_t>(detector / 64)] ^= std::uint64_t{1} << (detector % 64);
-  };
   for (int site = 0; site < layout.n_sites(); ++site) {
     const float* logit = logits + site * tensor_channels;
     for (int kind = 0; kind < 2; ++kind) {
       const Basis type = layout.type_of_kind[kind];
       if (logit[kind] >= 0.0f) {  // a data correction that the checks of this kind see
         for (const auto check : layout.checks_of_data[kind][site])
-          if (check >= 0) flip_detector(type, check, t);
+          if (check >= 0) flip(type, check, 0);
         if (kind == basis_kind && layout.in_logical[site]) flips ^= 1;
       }
       if (const int check = layout.check_at_site[kind][site]; check >= 0 && logit[2 + kind] >= 0.0f) {  // a measurement flip
-        flip_detector(type, check, t);
-        if (t + 1 < experiment.rounds) flip_detector(type, check, t + 1);
+        flip(type, check, 0);
+        flip(type, check, 1);
       }
     }
   }
   return flips;
+}
+
+/// Applies round t's logits to the residual of a whole experiment, in detector order. Returns the flips of the observable.
+template <int max_distance>
+ObservableFlips apply_round(const TensorLayout<max_distance>& layout, int t, const float* logits, Span<std::uint64_t> residual) noexcept {
+  const MemoryExperiment& experiment = layout.experiment;
+  return for_each_correction(layout, logits, [&](Basis type, int check, int later) {
+    const std::int64_t detector = t + later < experiment.rounds ? detector_index(experiment, type, check, t + later) : -1;
+    if (detector >= 0) residual[static_cast<std::size_t>(detector / 64)] ^= std::uint64_t{1} << (detector % 64);
+  });
 }
 
 }  // namespace spinel

@@ -83,16 +83,26 @@ struct StreamResult {
   constexpr bool corrected() const noexcept { return measured != ((flips & 1) != 0); }
 };
 
+/// Rounds go to the windows as they come.
+struct NoPredecoder {
+  static constexpr int lag = 0;
+};
+
 /// Decodes rounds of `stream` in windows of `Window` (an object like LatticeWindow). Work per round is bounded by that of one window.
+/// With `Predecoder` (StreamPredecoder) windows get the events that its corrections leave, `Predecoder::lag` rounds after they came.
 /// Round k of the history has number first_round + k; the last one pushed is followed by `finish`.
-template <StreamExperiment stream, class Window = LatticeWindow<stream>>
+template <StreamExperiment stream, class Window = LatticeWindow<stream>, class Predecoder = NoPredecoder>
 class StreamDecoder {
   static_assert(RequireValid<stream.memory(2)>::value);
   static_assert(stream.commit >= 1 && stream.buffer >= 1, "spinel: a stream commits and buffers at least one round each");
   static constexpr int h = stream.n_checks();
+  static constexpr int lag = Predecoder::lag;
+  static_assert(stream.window() >= lag, "spinel: a window of the stream is not shorter than its pre-decoder's lag");
 
  public:
+  static constexpr bool has_predecoder = lag > 0;
   using WindowType = Window;
+  using PredecoderType = Predecoder;
   static constexpr StreamExperiment experiment = stream;
   static constexpr std::size_t round_bits = static_cast<std::size_t>(stream.round_bits());
   static constexpr std::size_t round_bytes = (round_bits + 7) / 8;
@@ -109,6 +119,8 @@ class StreamDecoder {
   /// The windows' set-up (`decoder.window().set_up(...)`) comes before the first round.
   Window& window() noexcept { return window_; }
   const Window& window() const noexcept { return window_; }
+  /// Likewise `decoder.predecoder().set_up(...)`.
+  Predecoder& predecoder() noexcept { return predecoder_; }
 
   /// Forgets the history; the next one begins with round `options.first_round`.
   void reset(const StreamOptions& options = {}) noexcept {
@@ -163,7 +175,12 @@ class StreamDecoder {
   StreamResult finish(const Boundary& events, const Until& deadline = {}) noexcept {
     if (stopped_ || counters_.rounds < 2) return {Status::bad_argument};
     stopped_ = true;
-    std::int32_t n = collect(Window::last_layer - n_pending_);
+    if constexpr (has_predecoder) {
+      predecoder_.finish([this](const Round& here, const Round& next, ObservableFlips flips) { settle(here, next, flips); });
+      while (n_pending_ > ring_size) decode_window(deadline);
+      for (int p = 0; p < n_pending_; ++p) flips_ ^= frame_[slot(p)];
+    }
+    std::int32_t n = collect(Window::last_layer - n_pending_, n_pending_);
     for_each_set_bit(events.words, [&](std::size_t k) {
       events_[n++] = Window::layout.id({0, Window::last_layer, static_cast<std::int32_t>(k)});
     });
@@ -199,7 +216,7 @@ class StreamDecoder {
   std::uint64_t committed_rounds() const noexcept { return counters_.rounds - static_cast<std::uint64_t>(n_pending_); }
   std::uint64_t next_round() const noexcept { return next_; }
   /// Whether the next round, if it is the one due, finds a full window and decodes it.
-  bool next_push_decodes() const noexcept { return n_pending_ == ring_size; }
+  bool next_push_decodes() const noexcept { return n_settled() == ring_size; }
   /// Number of the round with which the present history began.
   std::uint64_t first_round() const noexcept { return first_; }
   bool stopped() const noexcept { return stopped_; }
@@ -208,7 +225,7 @@ class StreamDecoder {
   const WindowAnswer& last_answer() const noexcept { return last_answer_; }
 
  private:
-  static constexpr int ring_size = stream.window();
+  static constexpr int ring_size = stream.window(), n_slots = ring_size + lag;
 
   void begin_history(std::uint64_t number) noexcept {
     next_ = first_ = number;
@@ -220,6 +237,10 @@ class StreamDecoder {
     is_reference_ = false;
     has_committed_ = false;
     for (auto& events : ring_) events.clear();
+    if constexpr (has_predecoder) {
+      n_settled_ = 0;
+      predecoder_.begin();
+    }
   }
 
   // == Faults: false where the round is dropped ==
@@ -282,7 +303,7 @@ class StreamDecoder {
   template <class Until>
   void accept(const Round& measurements, RoundReport& report, const Until& deadline) noexcept {
     // A full window waits for the round after it: had the stream ended, the closing window would have been all there was to do.
-    if (n_pending_ == ring_size) {
+    if (n_settled() == ring_size) {
       decode_window(deadline);
       report.decoded = true;
     }
@@ -297,6 +318,19 @@ class StreamDecoder {
     ++next_;
     ++counters_.rounds;
     ++n_pending_;
+    if constexpr (has_predecoder)
+      predecoder_.push(events, [this](const Round& here, const Round& next, ObservableFlips flips) { settle(here, next, flips); });
+  }
+  /// The next round's corrections; what they flip waits with it to be committed.
+  void settle(const Round& here, const Round& next, ObservableFlips flips) noexcept {
+    ring_[slot(n_settled_)] ^= here;
+    frame_[slot(n_settled_++)] = flips;
+    if (n_settled_ < n_pending_) ring_[slot(n_settled_)] ^= next;
+  }
+  /// Pending rounds whose events will not change but by a window.
+  int n_settled() const noexcept {
+    if constexpr (has_predecoder) return n_settled_;
+    else return n_pending_;
   }
   /// The first round has detectors in the memory basis only, and none where the state before it is unknown.
   void begin_with(Round& events) const noexcept {
@@ -305,13 +339,13 @@ class StreamDecoder {
   }
   std::size_t slot(int pending) const noexcept {
     const int at = oldest_ + pending;
-    return static_cast<std::size_t>(at < ring_size ? at : at - ring_size);
+    return static_cast<std::size_t>(at < n_slots ? at : at - n_slots);
   }
-  /// Lists the events of all pending rounds, the oldest in window layer `first_layer`.
-  std::int32_t collect(int first_layer) noexcept {
+  /// Lists the events of the oldest pending rounds, the first of them in window layer `first_layer`.
+  std::int32_t collect(int first_layer, int n_rounds) noexcept {
     constexpr int x_type = stream.basis == Basis::X ? 0 : 1;
     std::int32_t n = 0;
-    for (int p = 0; p < n_pending_; ++p) {
+    for (int p = 0; p < n_rounds; ++p) {
       const std::int32_t x_first = Window::layout.id({x_type, first_layer + p, 0});
       const std::int32_t z_first = Window::layout.id({1 - x_type, first_layer + p, 0}) - h;
       const Round& round = ring_[slot(p)];
@@ -326,12 +360,16 @@ class StreamDecoder {
   template <class Until>
   void decode_window(const Until& deadline) noexcept {
     const WindowKind kind = has_committed_ ? WindowKind::moving : WindowKind::starting;
-    const std::int32_t n = collect(Window::first_layer);
+    const std::int32_t n = collect(Window::first_layer, ring_size);
     const WindowAnswer answer =
         window_.decode(kind, {events_, static_cast<std::size_t>(n)}, [this](std::int32_t id) { flip_event(id); },
                        deadline);
     take(answer);
-    for (int p = 0; p < stream.commit; ++p) ring_[slot(p)].clear();
+    for (int p = 0; p < stream.commit; ++p) {
+      ring_[slot(p)].clear();
+      if constexpr (has_predecoder) flips_ ^= frame_[slot(p)];
+    }
+    if constexpr (has_predecoder) n_settled_ -= stream.commit;
     oldest_ = static_cast<int>(slot(stream.commit));
     n_pending_ -= stream.commit;
     has_committed_ = true;
@@ -356,15 +394,18 @@ class StreamDecoder {
   std::uint64_t next_ = 0, first_ = 0;
   ObservableFlips flips_ = 0;
   int n_pending_ = 0;  ///< rounds that are not committed
+  int n_settled_ = 0;  ///< those of them that the pre-decoder has corrected
   int oldest_ = 0;     ///< slot of the oldest of them
   bool is_reference_ = false, has_committed_ = false, stopped_ = false;
   Round last_;
-  Round ring_[static_cast<std::size_t>(ring_size)];  ///< detection events of pending rounds; zero in free slots
+  Round ring_[static_cast<std::size_t>(n_slots)];  ///< detection events of pending rounds; zero in free slots
+  ObservableFlips frame_[static_cast<std::size_t>(n_slots)];  ///< flips by their corrections
   StreamCounters counters_;
   WindowAnswer last_answer_;
   // == Per window ==
   std::int32_t events_[static_cast<std::size_t>(ring_size + 1) * 2 * h];
   Window window_;
+  [[no_unique_address]] Predecoder predecoder_;
 };
 
 }  // namespace spinel

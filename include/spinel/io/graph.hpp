@@ -83,16 +83,16 @@ inline Expected<DemMatcher> make_matcher(const DetectorErrorModel& model, const 
   return made;
 }
 
-/// The two-pass matcher, which knows from the model which components come together. Errors: the same.
-inline Expected<OwnedMatcher<CorrelatedMatcher>> make_correlated_matcher(const DetectorErrorModel& model,
+/// The correlated matcher, which knows from the model which components come together. Errors: the same.
+inline Expected<OwnedMatcher<CorrelatedMatcher>> make_correlated_matcher(const DetectorErrorModel& model, const CorrelationRule& rule = {},
                                                                          const PathTableOptions& options = {}) {
   auto edges = graph_edges(model);
   if (!edges) return Error{edges.error()};
   OwnedMatcher<CorrelatedMatcher> made;
   made.n_observables = model.n_observables;
-  made.memory.resize(CorrelatedMatcher::memory_needed(model.n_detectors, edges->mechanism_of, model.n_observables, options));
+  made.memory.resize(CorrelatedMatcher::memory_needed(model.n_detectors, edges->mechanism_of, model.n_observables, options, rule));
   auto matcher = CorrelatedMatcher::create(model.n_detectors, model.n_observables, edges->edges, edges->mechanism_of,
-                                           made.memory, options);
+                                           made.memory, options, rule);
   if (!matcher) return detail::matcher_error(matcher.status);
   made.matcher = matcher.value;
   return made;

@@ -176,7 +176,10 @@ inline Status MatchingGraph::build(Span<const GraphEdge> mechanisms) noexcept {
 
 inline Status MatchingGraph::merge(Span<const GraphEdge> mechanisms) noexcept {
   if (n_detectors_ > max_detectors || mechanisms.size() > max_detectors) return Status::bad_shape;
-  std::size_t n_used = 0;
+  const auto low = [&](std::size_t k) { return spinel::min(mechanisms[k].a, mechanisms[k].b); };
+  const auto high = [&](std::size_t k) { return spinel::max(mechanisms[k].a, mechanisms[k].b); };
+  // Counted by the lower detector, then the few of each are sorted.
+  for (auto& begin : row_begin_) begin = 0;
   for (std::size_t k = 0; k < mechanisms.size(); ++k) {
     const GraphEdge& edge = mechanisms[k];
     if (!(edge.probability >= 0 && edge.probability <= 1)) return Status::bad_argument;
@@ -184,15 +187,16 @@ inline Status MatchingGraph::merge(Span<const GraphEdge> mechanisms) noexcept {
     if (edge.a != boundary_node && edge.a >= n_detectors_) return Status::bad_shape;
     if (edge.b != boundary_node && edge.b >= n_detectors_) return Status::bad_shape;
     merged_into_[k] = no_edge;
-    if (edge.probability > 0) order_[n_used++] = static_cast<std::uint32_t>(k);
+    if (edge.probability > 0) ++row_begin_[low(k) + 1];
   }
-  const auto low = [&](std::uint32_t k) { return spinel::min(mechanisms[k].a, mechanisms[k].b); };
-  const auto high = [&](std::uint32_t k) { return spinel::max(mechanisms[k].a, mechanisms[k].b); };
-  spinel::sort(order_.data(), order_.data() + n_used, [&](std::uint32_t x, std::uint32_t y) {
-    if (low(x) != low(y)) return low(x) < low(y);
-    if (high(x) != high(y)) return high(x) < high(y);
-    return x < y;
-  });
+  for (std::size_t node = 0; node < n_detectors_; ++node) row_begin_[node + 1] += row_begin_[node];
+  const std::size_t n_used = row_begin_[n_detectors_];
+  for (std::size_t k = 0; k < mechanisms.size(); ++k)
+    if (mechanisms[k].probability > 0) order_[row_begin_[low(k)]++] = static_cast<std::uint32_t>(k);
+  for (std::size_t node = 0, begin = 0; node < n_detectors_; begin = row_begin_[node++])
+    spinel::sort(order_.data() + begin, order_.data() + row_begin_[node], [&](std::uint32_t x, std::uint32_t y) {
+      return high(x) != high(y) ? high(x) < high(y) : x < y;
+    });
   n_merged_ = 0;
   for (std::size_t k = 0; k < n_used; ++k) {
     const GraphEdge& edge = mechanisms[order_[k]];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one matched edge says about others: where a mechanism has several components, the other components' edges become
-// likelier once one of them is known to have happened. Set-up of both correlated matchers.
+// likelier once one of them is known to have happened, and less likely once none of them has. Set-up of both correlated matchers.
 // Source: Fowler, arXiv:1310.0863; the conditional probability is PyMatching's: joint over marginal, at most 1/2.
 #pragma once
 
@@ -36,10 +36,12 @@ inline std::size_t n_joint_edges(Span<const std::uint32_t> mechanism_of) noexcep
   return n;
 }
 
-/// Calls `visit(cause, weight of the effect)` by ascending cause, then effect, where the effect's weight falls below its own.
+/// Calls `visit(cause, weight of the effect)` by ascending cause, then effect, in the units of `later`: the graph of the pass that
+/// uses it, with the edges of `graph`, maybe of other weights. It is not always below the effect's own weight: then it changes nothing.
+/// What a cause implies happens with `trust` times its conditional probability, as the cause is not certain.
 /// `joints` is working memory for `n_joint_edges` items.
 template <class Visit>
-void for_implied_weights(const MatchingGraph& graph, Span<const GraphEdge> edges,
+void for_implied_weights(const MatchingGraph& graph, const MatchingGraph& later, double trust, Span<const GraphEdge> edges,
                          Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints, Visit&& visit) noexcept {
   std::size_t n = 0;
   for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) {
@@ -59,11 +61,33 @@ void for_implied_weights(const MatchingGraph& graph, Span<const GraphEdge> edges
     std::size_t end = k;
     for (; end < n && joints[end].cause == of.cause && joints[end].effect == of.effect; ++end)
       joint = joint * (1 - joints[end].probability) + joints[end].probability * (1 - joint);
-    const double conditional = spinel::min(0.5, joint / graph.edges()[of.cause].probability);
-    const std::int32_t weight = graph.units(spinel::log((1 - conditional) / conditional));
-    if (weight < graph.signed_weight(of.effect)) visit(of.cause, EdgeWeight{of.effect, weight});
+    const double conditional = trust * spinel::min(0.5, joint / graph.edges()[of.cause].probability);
+    visit(of.cause, EdgeWeight{of.effect, later.units(spinel::log((1 - conditional) / conditional))});
     k = end;
   }
+}
+
+/// Writes the graph's edges with the probabilities that they have where no other component of their mechanisms was matched:
+/// mechanisms of several components count with `unseen` times their probability.
+inline void unseen_edges(const MatchingGraph& graph, Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of,
+                         double unseen, GraphEdge* out) noexcept {
+  for (std::size_t k = 0; k < graph.edges().size(); ++k) {
+    const MergedEdge& edge = graph.edges()[k];
+    out[k] = {edge.a, edge.b, 0, edge.observables};
+  }
+  for_mechanisms(mechanism_of, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint32_t own = graph.merged_into(i);
+      if (own == MatchingGraph::no_edge) continue;
+      bool alone = true;
+      for (std::size_t j = begin; j < end; ++j) {
+        const std::uint32_t other = graph.merged_into(j);
+        alone &= other == own || other == MatchingGraph::no_edge;
+      }
+      const double p = alone ? edges[i].probability : unseen * edges[i].probability;
+      out[own].probability = out[own].probability * (1 - p) + p * (1 - out[own].probability);
+    }
+  });
 }
 
 }  // namespace spinel::detail

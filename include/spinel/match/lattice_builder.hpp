@@ -7,13 +7,14 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/graph.hpp>
+#include <spinel/match/lattice_far_builder.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_surroundings.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {
@@ -28,13 +29,10 @@ class LatticeTableBuilder {
 
   /// What a builder needs beside itself; `builder` is null while sizes are counted.
   static void lay_out(LatticeTableBuilder* builder, const LatticeCapacity& capacity, Arena& arena) noexcept {
-    auto* const window_hash = arena.take_raw<std::uint64_t>(capacity.windows);
-    auto* const window_size = arena.take_raw<int>(capacity.windows);
-    auto* const far_hash = arena.take_raw<std::uint64_t>(capacity.far);
-    if (builder == nullptr) return;
-    builder->window_hash_ = window_hash;
-    builder->window_size_ = window_size;
-    builder->far_hash_ = far_hash;
+    ContentNumbers window_numbers;
+    window_numbers.lay_out(capacity.windows, arena);
+    if (builder != nullptr) builder->window_numbers_ = window_numbers;
+    LatticeFarBuilder<Layout>::lay_out(builder == nullptr ? nullptr : &builder->far_, capacity, arena);
   }
 
   /// `sites[n_detectors]` says where each detector of `graph` is. Errors: unsupported (not this lattice: edges between types,
@@ -46,23 +44,24 @@ class LatticeTableBuilder {
     for (int row = 0; row < Layout::n_edge_rows; ++row) {
       tables.degree[row] = 0;
       tables.boundary_edge[row] = 0;
+      row_filled_[row] = false;
     }
-    n_layers_ = 0;
-    for (int layer = 0; layer <= layout_.last_layer(); ++layer)
-      if (layout_.layer_class(layer) != Layout::end_layers || layer == layout_.last_layer() / 2) layers_[n_layers_++] = layer;
+    if (const Status status = take_edges(graph, sites, tables); status != Status::ok) return status;
+    if (const Status status = find_boundary(graph, sites, tables, search); status != Status::ok) return status;
+    if (const Status status = around_.build(layout_, tables); status != Status::ok) return status;
     // From the middle outwards: the middle sees the most layers, so its lists serve the others.
-    spinel::sort(layers_, layers_ + n_layers_, [last = layout_.last_layer()](int a, int b) {
+    const int last = around_.last_lane();
+    for (int lane = 0; lane <= last; ++lane) lanes_[lane] = lane;
+    spinel::sort(lanes_, lanes_ + last + 1, [last](int a, int b) {
       const int off_a = spinel::abs(2 * a - last), off_b = spinel::abs(2 * b - last);
       return off_a != off_b ? off_a < off_b : a < b;
     });
-    if (const Status status = take_edges(graph, sites, tables); status != Status::ok) return status;
-    if (const Status status = find_boundary(graph, sites, tables, search); status != Status::ok) return status;
-    choose_radii(tables, search);
-    Status status = fill(tables, search);
+    choose_radii(tables);
+    Status status = fill(tables);
     // Far lists that do not fit reach less far: slower, as exact.
-    while (status == Status::out_of_capacity && far_is_full_ && tables.radius[2] > tables.radius[1]) {
+    while (status == Status::out_of_capacity && far_.is_full() && tables.radius[2] > tables.radius[1]) {
       set_far_radius(tables.radius[2] / 8 * 7, tables);
-      status = fill(tables, search);
+      status = fill(tables);
     }
     return status;
   }
@@ -74,19 +73,15 @@ class LatticeTableBuilder {
   }
 
  private:
+  using Around = LatticeSurroundings<Layout>;
+  using Place = typename Around::Place;
   struct Seen {
-    std::int16_t layers = 0;
-    std::int16_t positions = 0;
+    std::int32_t layers = 0;
+    std::int32_t positions = 0;
     MarkedDistance distance = 0;
     int offset() const noexcept { return layers * Layout::n_positions + positions; }
-    friend bool operator==(const Seen&, const Seen&) = default;
   };
-  static constexpr int max_seen = 3072;
-  struct List {
-    int layer = 0;
-    int size = 0;
-    Seen seen[max_seen];
-  };
+  static constexpr int longest_list = 64;
 
   Status take_edges(const MatchingGraph& graph, const LatticeSite* sites, Tables& tables) noexcept {
     for (auto& filled : row_filled_) filled = false;
@@ -120,14 +115,32 @@ class LatticeTableBuilder {
         if (other.type != site.type) return Status::unsupported;
         const LatticeEdge edge{layout_.id(other) - id, marked(graph.edges()[neighbors[e].edge])};
         if (first) {
-          tables.edges[row][e] = edge;
+          rows_[row][e] = edge;
           continue;
         }
         bool found = false;
         for (std::size_t k = 0; k < neighbors.size(); ++k)
-          found |= tables.edges[row][k].offset == edge.offset && tables.edges[row][k].weight == edge.weight;
+          found |= rows_[row][k].offset == edge.offset && rows_[row][k].weight == edge.weight;
         if (!found) return Status::unsupported;
       }
+      // Whatever order the model has them in, places that look alike number their edges alike. Those to earlier layers are the
+      // last, so that where none are the others have the same numbers as elsewhere.
+      if (first)
+        spinel::sort(rows_[row], rows_[row] + tables.degree[row],
+                     [](const LatticeEdge& x, const LatticeEdge& y) { return x.offset > y.offset; });
+    }
+    return share_edges(tables);
+  }
+  Status share_edges(Tables& tables) noexcept {
+    tables.n_edge_kinds = 0;
+    for (int row = 0; row < Layout::n_edge_rows; ++row) {
+      const int n = row_filled_[row] ? tables.degree[row] : 0;
+      for (int e = n; e < Tables::max_degree; ++e) rows_[row][e] = LatticeEdge{};
+      std::size_t kind = 0;
+      while (kind < tables.n_edge_kinds && !spinel::equal(rows_[row], rows_[row] + Tables::max_degree, tables.edges.kinds[kind])) ++kind;
+      if (kind == tables.capacity.edge_rows) return Status::out_of_capacity;
+      if (kind == tables.n_edge_kinds) spinel::copy_n(rows_[row], Tables::max_degree, tables.edges.kinds[tables.n_edge_kinds++]);
+      tables.edges.kind_of[row] = static_cast<std::uint16_t>(kind);
     }
     return Status::ok;
   }
@@ -152,64 +165,46 @@ class LatticeTableBuilder {
     return furthest_ < (1 << 29) ? Status::ok : Status::unsupported;
   }
 
-  /// Everything nearer than `limit`; where that is more than a list holds, `limit` shrinks to what is complete.
-  void look_around(int type, int layer, int position, std::int32_t& limit, const Tables& tables, Search& search,
-                   List& list) noexcept {
-    list.layer = layer;
-    list.size = 0;
-    search.from(tables, layout_.id({type, layer, position}), limit, [&](int id, MarkedDistance marked) {
-      const LatticeSite other = layout_.site(id);
-      if (list.size < max_seen)
-        list.seen[list.size++] = {static_cast<std::int16_t>(other.layer - layer),
-                                  static_cast<std::int16_t>(other.position - position), marked};
-      else  // found bucket by bucket
-        limit = spinel::min(limit, distance_of(marked) >> tables.bucket_shift << tables.bucket_shift);
-    });
-  }
-
   /// The largest radii for which every place's neighbors fit the tiers' slots, windows and layers.
-  void choose_radii(Tables& tables, Search& search) noexcept {
+  void choose_radii(Tables& tables) noexcept {
     const auto far = static_cast<std::int32_t>(3.2 * heaviest_) & ~1;
-    std::int32_t near = far, window = far, list = far;
+    const std::int32_t list = spinel::min(far, around_.shortest_way_out());
+    std::int32_t near = list, window = list;
+    // What is beyond the window's radius so far is of no interest any more.
     for (int type = 0; type < 2; ++type)
-      for (int k = 0; k < n_layers_; ++k)
-        for (int position = 0; layout_.exists(type, layers_[k]) && position < Layout::n_positions; ++position) {
-          List& seen = lists_[0];
-          // What the list tier would not reach needs no look further than the list tier's radius.
-          look_around(type, layers_[k], position, list, tables, search, seen);
-          int n = 0;
-          for (int s = 0; s < seen.size; ++s) {
-            const auto& one = seen.seen[s];
-            const std::int32_t length = distance_of(one.distance);
-            const int layers = spinel::abs(one.layers), positions = spinel::abs(one.positions);
-            if (layers > 1 || positions > window_reach) near = spinel::min(near, length);
-            if (layers > 2 || positions > window_reach) window = spinel::min(window, length);
-            if (layers > Layout::max_layers_reached) list = spinel::min(list, length);
+      for (int position = 0; position < Layout::n_positions; ++position) {
+        around_.look_around(type, position, window);
+        for (int lane = 0; lane <= around_.last_lane(); ++lane) {
+          if (!around_.exists(type, lane)) continue;
+          int n = 0, n_near = 0;
+          for (const Place& place : around_) {
+            const std::int32_t length = place.from[lane] & ~1, layers = spinel::abs(place.layers);
+            if (length >= window) continue;
+            if (layers > 1 || spinel::abs(place.positions) > window_reach) near = spinel::min(near, length);
+            if (layers > 2 || spinel::abs(place.positions) > window_reach) window = spinel::min(window, length);
+            n_near += length < near;
             sorted_[n++] = length;
           }
-          if (n > 16) {
-            spinel::nth_element(sorted_, sorted_ + 16, sorted_ + n);
-            near = spinel::min(near, sorted_[16]);
-          }
-          if (n > 64) {
-            spinel::nth_element(sorted_, sorted_ + 64, sorted_ + n);
-            window = spinel::min(window, sorted_[64]);
-          }
+          if (n_near > 16) near = spinel::min(near, nth(16, n));
+          if (n > longest_list) window = spinel::min(window, nth(longest_list, n));
         }
-    window = spinel::min(window, list);
-    near = spinel::min(near, window);
-    tables.radius[0] = near;
+      }
+    tables.radius[0] = spinel::min(near, window);
     tables.radius[1] = window;
     set_far_radius(list, tables);
   }
-
-  Status fill(Tables& tables, Search& search) noexcept {
-    tables.n_near = tables.n_windows = tables.n_window_slots = tables.n_far = tables.n_far_slots = 0;
-    far_is_full_ = false;
+  std::int32_t nth(int k, int n) noexcept {
+    spinel::nth_element(sorted_, sorted_ + k, sorted_ + n);
+    return sorted_[k];
+  }
+  Status fill(Tables& tables) noexcept {
+    tables.n_near = tables.n_windows = tables.n_window_slots = 0;
+    window_numbers_.clear();
+    far_.clear(tables);
     Status status = Status::ok;
     for (int type = 0; type < 2; ++type)
       for (int position = 0; position < Layout::n_positions && status == Status::ok; ++position)
-        status = fill_position(type, position, tables, search);
+        status = fill_position(type, position, tables);
     return status;
   }
   void set_far_radius(std::int32_t far, Tables& tables) const noexcept {
@@ -221,97 +216,76 @@ class LatticeTableBuilder {
     tables.radius[Tables::max_tiers - 1] = Tables::no_limit;
   }
 
-  Status fill_position(int type, int position, Tables& tables, Search& search) noexcept {
-    for (int k = 0; k < n_layers_; ++k) {
-      lists_[k].layer = layers_[k];
-      lists_[k].size = -1;
-      if (!layout_.exists(type, layers_[k])) continue;
-      std::int32_t limit = tables.radius[2];
-      look_around(type, layers_[k], position, limit, tables, search, lists_[k]);
-      if (limit != tables.radius[2]) return Status::out_of_capacity;
-      spinel::sort(lists_[k].seen, lists_[k].seen + lists_[k].size, [](const Seen& a, const Seen& b) {
-        return a.layers != b.layers ? a.layers < b.layers : a.positions < b.positions;
-      });
-    }
-    const auto fill = [&](std::int32_t from, std::int32_t to, auto&& emit, std::uint16_t SiteRow::*member) {
-      int owners[Layout::n_layer_classes], numbers[Layout::n_layer_classes], n_owners = 0;
-      for (int k = 0; k < n_layers_; ++k) {
-        if (lists_[k].size < 0) continue;
+  Status fill_position(int type, int position, Tables& tables) noexcept {
+    around_.look_around(type, position, tables.radius[2]);
+    // For each lane the number of a list that serves it: that of an earlier lane, or a new one.
+    const auto share = [&](auto&& serves, auto&& emit, std::uint16_t SiteRow::*member) {
+      int owners[Around::n_lanes], numbers[Around::n_lanes], n_owners = 0;
+      for (int k = 0; k <= around_.last_lane(); ++k) {
+        const int lane = lanes_[k];
+        if (!around_.exists(type, lane)) continue;
         int at = 0;
-        while (at < n_owners && !serves(type, lists_[owners[at]], lists_[k], from, to)) ++at;
+        while (at < n_owners && !serves(owners[at], lane)) ++at;
         if (at == n_owners) {
-          n_part_ = 0;
-          for (int s = 0; s < lists_[k].size; ++s)
-            if (in_range(lists_[k].seen[s], from, to)) part_[n_part_++] = lists_[k].seen[s];
-          owners[n_owners] = k;
-          numbers[n_owners] = emit();
+          owners[n_owners] = lane;
+          numbers[n_owners] = emit(lane);
           if (numbers[n_owners] < 0) return Status::out_of_capacity;
           ++n_owners;
         }
-        tables.rows[layout_.site_row({type, layers_[k], position})].*member = static_cast<std::uint16_t>(numbers[at]);
+        tables.rows[layout_.site_row({type, around_.layer(lane), position})].*member = static_cast<std::uint16_t>(numbers[at]);
       }
       return Status::ok;
     };
-    Status status = fill(0, tables.radius[0], [&] { return emit_near(tables); }, &SiteRow::near);
-    if (status == Status::ok) status = fill(0, tables.radius[1], [&] { return emit_window(tables); }, &SiteRow::window);
+    const auto serves_within = [&](std::int32_t radius) {
+      return [this, radius, type](int owner, int other) { return serves(type, owner, other, radius); };
+    };
+    Status status = share(serves_within(tables.radius[0]), [&](int lane) { return emit_near(lane, tables); }, &SiteRow::near);
     if (status == Status::ok)
-      status = fill(tables.radius[1], tables.radius[2], [&] { return emit_far(tables); }, &SiteRow::far);
-    return status;
-  }
-  static bool in_range(const Seen& seen, std::int32_t from, std::int32_t to) noexcept {
-    return distance_of(seen.distance) >= from && distance_of(seen.distance) < to;
+      status = share(serves_within(tables.radius[1]), [&](int lane) { return emit_window(lane, tables); }, &SiteRow::window);
+    for (int lane = 0; status == Status::ok && lane <= around_.last_lane(); ++lane)
+      if (around_.exists(type, lane)) status = far_.cut(around_, lane, tables);
+    if (status != Status::ok) return status;
+    const auto serves_far = [&](int owner, int other) { return far_.serves(around_, type, owner, other); };
+    return share(serves_far, [&](int lane) { return far_.emit(lane, tables); }, &SiteRow::far);
   }
   /// Whether `owner`'s entries, read at `other`'s layer, are `other`'s entries: what is missing there must not exist there.
-  bool serves(int type, const List& owner, const List& other, std::int32_t from, std::int32_t to) const noexcept {
-    int b = 0;
-    for (int a = 0; a < owner.size; ++a) {
-      const Seen& mine = owner.seen[a];
-      if (!in_range(mine, from, to)) continue;
-      while (b < other.size && !in_range(other.seen[b], from, to)) ++b;
-      if (b < other.size && other.seen[b] == mine) {
-        ++b;
-        continue;
-      }
-      if (layout_.exists(type, other.layer + mine.layers)) return false;
+  bool serves(int type, int owner, int other, std::int32_t radius) const noexcept {
+    for (const Place& place : around_) {
+      const std::int32_t mine = place.from[owner], wanted = place.from[other];
+      if (mine == wanted || ((mine & ~1) >= radius && (wanted & ~1) >= radius)) continue;
+      if ((wanted & ~1) < radius || around_.exists(type, other, place.layers)) return false;
     }
-    while (b < other.size && !in_range(other.seen[b], from, to)) ++b;
-    return b == other.size;
+    return true;
+  }
+  void collect(int lane, std::int32_t radius) noexcept {
+    n_list_ = 0;
+    for (const Place& place : around_)
+      if ((place.from[lane] & ~1) < radius)
+        list_[n_list_++] = {place.layers, place.positions, static_cast<MarkedDistance>(place.from[lane])};
   }
 
-  std::uint64_t part_hash() const noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325u ^ static_cast<std::uint64_t>(n_part_);
-    for (int k = 0; k < n_part_; ++k) {
-      const Seen& seen = part_[k];
-      for (const std::uint64_t word : {static_cast<std::uint64_t>(static_cast<std::uint32_t>(seen.offset())),
-                                       static_cast<std::uint64_t>(seen.distance)}) {
-        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 29;
-      }
-    }
-    return hash;
-  }
-
-  int emit_near(Tables& tables) noexcept {
+  int emit_near(int lane, Tables& tables) noexcept {
+    collect(lane, tables.radius[0]);
     NearTable table;
     int first[4] = {};
-    for (int k = 0; k < n_part_; ++k) {
-      const int layer = part_[k].layers + 1;
-      table.mask[layer] |= std::uint64_t{1} << (part_[k].positions + window_reach);
+    for (int k = 0; k < n_list_; ++k) {
+      const int layer = list_[k].layers + 1;
+      table.mask[layer] |= std::uint64_t{1} << (list_[k].positions + window_reach);
       for (int later = layer + 1; later < 4; ++later) ++first[later];
     }
     for (int layer = 0; layer < 3; ++layer) table.first_slot[layer] = static_cast<std::uint8_t>(first[layer]);
     int order[16];
-    for (int k = 0; k < n_part_; ++k) order[k] = k;
-    spinel::sort(order, order + n_part_, [&](int a, int b) {
-      const auto x = distance_of(part_[a].distance), y = distance_of(part_[b].distance);
+    for (int k = 0; k < n_list_; ++k) order[k] = k;
+    spinel::sort(order, order + n_list_, [&](int a, int b) {
+      const auto x = distance_of(list_[a].distance), y = distance_of(list_[b].distance);
       return x != y ? x < y : a < b;
     });
     for (auto& rank : table.rank) rank = 16;
     for (auto& unknown : table.distance) unknown = static_cast<MarkedDistance>(tables.radius[0]);
-    for (int rank = 0; rank < n_part_; ++rank) {
+    for (int rank = 0; rank < n_list_; ++rank) {
       table.rank[order[rank]] = static_cast<std::uint8_t>(rank);
-      table.offset[rank] = static_cast<std::int16_t>(part_[order[rank]].offset());
-      table.distance[rank] = part_[order[rank]].distance;
+      table.offset[rank] = static_cast<std::int16_t>(list_[order[rank]].offset());
+      table.distance[rank] = list_[order[rank]].distance;
     }
     for (std::size_t k = 0; k < tables.n_near; ++k) {
       const NearTable& known = tables.near[k];
@@ -325,76 +299,50 @@ class LatticeTableBuilder {
     return static_cast<int>(tables.n_near++);
   }
 
-  int emit_window(Tables& tables) noexcept {
-    const std::uint64_t hash = part_hash();
-    for (std::size_t k = 0; k < tables.n_windows; ++k)
-      if (window_hash_[k] == hash && same(&tables.window_offset[tables.window[k].begin],
-                                          &tables.window_distance[tables.window[k].begin], window_size_[k]))
-        return static_cast<int>(k);
-    const std::size_t n = static_cast<std::size_t>(n_part_);
-    if (tables.n_windows == tables.capacity.windows || tables.n_window_slots + n > tables.capacity.window_slots) return -1;
+  int emit_window(int lane, Tables& tables) noexcept {
+    collect(lane, tables.radius[1]);
+    const auto n = static_cast<std::size_t>(n_list_);
     WindowTable table;
     int first[6] = {};
-    for (int k = 0; k < n_part_; ++k) {
-      const int layer = part_[k].layers + 2;
-      table.mask[layer] |= std::uint64_t{1} << (part_[k].positions + window_reach);
+    std::uint64_t hash = n;
+    for (int k = 0; k < n_list_; ++k) {
+      const int layer = list_[k].layers + 2;
+      table.mask[layer] |= std::uint64_t{1} << (list_[k].positions + window_reach);
       for (int later = layer + 1; later < 6; ++later) ++first[later];
+      ContentNumbers::mix(hash, static_cast<std::uint64_t>(list_[k].offset()) << 32 | list_[k].distance);
     }
     for (int layer = 0; layer < 5; ++layer) table.first_slot[layer] = static_cast<std::uint8_t>(first[layer]);
+    if (tables.n_windows == tables.capacity.windows || tables.n_window_slots + n > tables.capacity.window_slots) return -1;
+    const std::size_t number = window_numbers_.number(hash, tables.n_windows, [&](std::size_t k) {
+      const WindowTable& known = tables.window[k];
+      return spinel::equal(known.mask, known.mask + 5, table.mask) && same_distances(&tables.window_distance[known.begin]);
+    });
+    if (number < tables.n_windows) return static_cast<int>(number);
     table.begin = static_cast<std::uint32_t>(tables.n_window_slots);
-    append(&tables.window_offset[table.begin], &tables.window_distance[table.begin]);
-    tables.n_window_slots += n;
-    window_hash_[tables.n_windows] = hash;
-    window_size_[tables.n_windows] = n_part_;
+    for (int k = 0; k < n_list_; ++k) {
+      tables.window_offset[tables.n_window_slots] = static_cast<std::int16_t>(list_[k].offset());
+      tables.window_distance[tables.n_window_slots++] = list_[k].distance;
+    }
     tables.window[tables.n_windows] = table;
     return static_cast<int>(tables.n_windows++);
   }
-
-  int emit_far(Tables& tables) noexcept {
-    const std::uint64_t hash = part_hash();
-    for (std::size_t k = 0; k < tables.n_far; ++k)
-      if (far_hash_[k] == hash && same(&tables.far_offset[tables.far[k].begin], &tables.far_distance[tables.far[k].begin],
-                                       static_cast<int>(tables.far[k].end - tables.far[k].begin)))
-        return static_cast<int>(k);
-    const std::size_t n = static_cast<std::size_t>(n_part_);
-    if (tables.n_far == tables.capacity.far || tables.n_far_slots + n > tables.capacity.far_slots) {
-      far_is_full_ = true;
-      return -1;
-    }
-    const auto begin = static_cast<std::uint32_t>(tables.n_far_slots);
-    append(&tables.far_offset[begin], &tables.far_distance[begin]);
-    tables.n_far_slots += n;
-    far_hash_[tables.n_far] = hash;
-    tables.far[tables.n_far] = {begin, static_cast<std::uint32_t>(tables.n_far_slots)};
-    return static_cast<int>(tables.n_far++);
-  }
-
-  bool same(const std::int16_t* offsets, const MarkedDistance* distances, int n) const noexcept {
-    if (n != n_part_) return false;
-    for (int k = 0; k < n; ++k)
-      if (offsets[k] != part_[k].offset() || distances[k] != part_[k].distance) return false;
+  bool same_distances(const MarkedDistance* known) const noexcept {
+    for (int k = 0; k < n_list_; ++k)
+      if (known[k] != list_[k].distance) return false;
     return true;
-  }
-  void append(std::int16_t* offsets, MarkedDistance* distances) const noexcept {
-    for (int k = 0; k < n_part_; ++k) {
-      offsets[k] = static_cast<std::int16_t>(part_[k].offset());
-      distances[k] = part_[k].distance;
-    }
   }
 
   std::int32_t lightest_ = 0, heaviest_ = 0, furthest_ = 0;
   Layout layout_;
-  bool far_is_full_ = false;
-  int layers_[Layout::n_layer_classes];
-  int n_layers_ = 0;
-  bool row_filled_[Layout::n_edge_rows] = {};
-  List lists_[Layout::n_layer_classes];
-  Seen part_[max_seen];
-  int n_part_ = 0;
-  std::int32_t sorted_[max_seen];
-  std::uint64_t* window_hash_ = nullptr;
-  int* window_size_ = nullptr;
-  std::uint64_t* far_hash_ = nullptr;
+  Around around_;
+  bool row_filled_[Layout::n_edge_rows];
+  LatticeEdge rows_[Layout::n_edge_rows][Tables::max_degree];
+  int lanes_[Around::n_lanes];
+  int n_list_ = 0;
+  Seen list_[longest_list];
+  std::int32_t sorted_[(2 * Layout::max_layers_reached + 1) * Layout::n_positions + longest_list + 1];
+  ContentNumbers window_numbers_;
+  LatticeFarBuilder<Layout> far_;
 };
 
 }  // namespace spinel::detail

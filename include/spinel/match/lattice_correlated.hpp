@@ -20,19 +20,25 @@
 namespace spinel {
 
 /// Concept `Matcher`; `AnyRoundsLatticeMatcher` with a second pass. Totals are of conditional weights.
-template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>>
-class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_> {
-  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_>;
+template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1>
+class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models> {
+  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models>;
   using Layout = Layout_;
   using Index = Index_;
+  using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
+  using Writer = typename detail::LoweredEdges<Layout>::Writer;
 
  public:
+  static constexpr bool uses_mechanisms = true;
   using typename Base::Certified;
+  using typename Base::PlacesMatched;
+  using Base::boundary_mate;
   using Base::max_rounds;
   using Base::n_detectors;
   using Base::nats_per_unit;
+  using Base::tables;
 
   /// As AnyRoundsLatticeMatcher.
   static std::size_t memory_bytes(int rounds, const LatticeCapacity& capacity) noexcept {
@@ -47,28 +53,32 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
   static std::size_t scratch_bytes(int rounds, const LatticeCapacity& capacity,
                                    Span<const std::uint32_t> mechanism_of) noexcept {
-    return Base::scratch_bytes(rounds, capacity, mechanism_of.size()) + joints_bytes(mechanism_of);
+    return scratch_bytes(rounds, capacity, mechanism_of.size(), detail::n_joint_edges(mechanism_of));
+  }
+  /// The same for any model with so many edges, and so many ordered pairs of edges that share a mechanism.
+  static std::size_t scratch_bytes(int rounds, const LatticeCapacity& capacity, std::size_t n_edges, std::size_t n_joints) noexcept {
+    return Base::scratch_bytes(rounds, capacity, n_edges) + joints_bytes(n_joints);
   }
   /// As AnyRoundsLatticeMatcher; `mechanism_of[k]` says which mechanism edge k is a component of, components of one mechanism
   /// stand together. bad_shape too if the two differ in size, unsupported too where rounds differ in what comes together.
   Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges,
                 Span<const std::uint32_t> mechanism_of, Span<std::byte> memory, Span<std::byte> scratch_memory,
                 DetectorNumbering numbering = DetectorNumbering::own,
-                const LatticeCapacity& capacity = LatticeCapacity::uniform(d)) noexcept {
+                const LatticeCapacity& capacity = LatticeCapacity::uniform(d), int model = 0) noexcept {
     if (edges.size() != mechanism_of.size()) return Status::bad_shape;
-    const std::size_t for_joints = joints_bytes(mechanism_of);
+    const std::size_t for_joints = joints_bytes(detail::n_joint_edges(mechanism_of));
     const std::size_t for_base = Base::memory_bytes(experiment.rounds, capacity);
     if (scratch_memory.size() < for_joints || memory.size() < for_base) return Status::out_of_capacity;
     Arena joints_arena(scratch_memory.first(for_joints));
     const auto joints = joints_arena.template take<detail::JointEdges>(detail::n_joint_edges(mechanism_of));
     const Status status = Base::set_up(
-        experiment, edges, memory.first(for_base), scratch_memory.subspan(for_joints), numbering, capacity, 0,
+        experiment, edges, memory.first(for_base), scratch_memory.subspan(for_joints), numbering, capacity, model,
         [&](const MatchingGraph& graph, const LatticeSite* sites) {
           Arena own(memory.subspan(for_base));
-          lay_out_more(this->tables_[0].layout, own);
+          lay_out_more(this->tables_[model].layout, own);
           if (!Layout::is_fixed && own.overflowed()) return Status::out_of_capacity;
-          overlay_.clear(this->tables_[0].layout);
-          return implied_.build(this->tables_[0], sites, graph, edges, mechanism_of, joints);
+          overlay_.clear(this->tables_[model].layout);
+          return implied_[model].build(this->tables_[model], sites, graph, edges, mechanism_of, joints);
         });
     return status;
   }
@@ -97,66 +107,124 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     end();
     return certified;
   }
+
+  /// As AnyRoundsLatticeMatcher. Where `stop` says true during the second pass, the answer is the first pass's, which is exact.
+  /// Only pairs with an end for which `counts(id)` lower what they imply.
+  template <class Visit, class Stop, class Then, class Counts>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop, Then&& then,
+                             Counts&& counts) noexcept {
+    if (SPINEL_UNLIKELY(!this->is_set_up_[model])) return {n, 0};
+    this->read_places(this->tables_[model], ids, n);
+    PlacesMatched matched{n - this->events_.n_events, 0, false};
+    matched.n_unsettled = this->match_events(this->tables_[model], stop);
+    if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
+    if (matched.n_unsettled == 0 && !stop()) {
+      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.item(static_cast<Index>(k)).match;
+      matched.is_correlated = match_again(model, stop, counts);
+      if (!matched.is_correlated)
+        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.item(static_cast<Index>(k)).match = first_match_[k];
+    }
+    this->for_given(visit);
+    then();
+    end();
+    return matched;
+  }
+  /// As AnyRoundsLatticeMatcher, for the weights by which the last shot was matched.
+  template <class Visit>
+  void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
+    if (!overlay_.lowered.any()) return Base::for_places_within(model, id, limit, visit);
+    overlay_.for_places_within(this->tables_[model], this->search_, id, limit, visit);
+  }
+  template <class Visit>
+  void for_edges_at(int model, std::int32_t id, Visit&& visit) const noexcept {
+    // Lowered edges are there twice, the heavier ones on no shortest path.
+    Base::for_edges_at(model, id, visit);
+    overlay_.lowered.at(id, visit, [&](detail::MarkedDistance weight) { visit(boundary_mate, weight); });
+  }
   std::int32_t id_of(std::size_t detector) const noexcept { return this->id_of_[detector]; }
   /// Bytes of tables that decoding may read.
-  std::size_t table_bytes() const noexcept { return Base::table_bytes() + implied_.bytes(); }
+  std::size_t table_bytes(int model = 0) const noexcept { return Base::table_bytes(model) + implied_[model].bytes(); }
 
  private:
-  static std::size_t joints_bytes(Span<const std::uint32_t> mechanism_of) noexcept {
-    return detail::n_joint_edges(mechanism_of) * sizeof(detail::JointEdges) + 2 * Arena::alignment;
+  static constexpr std::size_t joints_bytes(std::size_t n_joints) noexcept {
+    return n_joints * sizeof(detail::JointEdges) + 2 * Arena::alignment;
   }
   constexpr void lay_out_more(const Layout& layout, Arena& arena) noexcept {
-    implied_.lay_out(arena);
+    for (auto& implied : implied_) implied.lay_out(arena);
     overlay_.lay_out(layout, arena);
+    first_match_.lay_out(static_cast<std::size_t>(layout.n_detectors()), arena);
   }
 
   MatchResult match_twice(const std::uint8_t* events) noexcept {
-    is_second_ = false;
     if (!this->match(events)) return {0, 0, MatchOutcome::no_perfect_matching};
-    auto& tree = this->tree_;
-    if (tree.has_blossoms()) tree.resolve_blossoms();
-    lower_implied();
+    if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
+    lower_implied(0, [](std::int32_t) { return true; });
     if (!overlay_.lowered.any()) return this->finish();
-    is_second_ = true;
-    const int n_free = overlay_.begin(this->tables_[0], this->search_, this->events_, tree, this->unpaired_);
-    this->search_all(overlay_, n_free, this->tables_[0], [] { return false; });
+    repair(0, [] { return false; });
     return sum();
+  }
+  /// The second pass over a first one that was matched to the end; false where `stop` ended it.
+  template <class Stop, class Counts>
+  bool match_again(int model, Stop&& stop, Counts&& counts) noexcept {
+    lower_implied(model, counts);
+    if (!overlay_.lowered.any()) return true;
+    if (repair(model, stop) != 0) {
+      overlay_.end();
+      is_second_ = false;
+      return false;
+    }
+    if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
+    return true;
+  }
+  /// Returns how many events are unsettled because of `stop`.
+  template <class Stop>
+  int repair(int model, Stop&& stop) noexcept {
+    is_second_ = true;
+    const int n_free = overlay_.begin(this->tables_[model], this->search_, this->events_, this->tree_, this->unpaired_);
+    return this->search_all(overlay_, n_free, this->tables_[model], stop);
   }
   void end() noexcept {
     if (is_second_) overlay_.end();
     else overlay_.lowered.forget();
+    is_second_ = false;
     Base::end();
   }
 
+  struct Cause {
+    Span<const detail::ImpliedEdge> implied;
+    int lower_end = 0;
+  };
   /// Lowers what the edges of all matched pairs imply. In two steps, so that the lists come from memory while others are read.
-  void lower_implied() noexcept {
-    constexpr int batch = 64;
-    struct Cause {
-      Span<const detail::ImpliedEdge> implied;
-      int lower_end;
-    };
-    Cause causes[batch];
+  template <class Counts>
+  void lower_implied(int model, Counts&& counts) noexcept {
     int n = 0;
     const auto lower_all = [&] {
+      Writer writer(overlay_.lowered);
       for (int k = 0; k < n; ++k)
-        for (const detail::ImpliedEdge& implied : causes[k].implied) {
-          const std::int32_t from = causes[k].lower_end + implied.from;
-          overlay_.lowered.lower(from, implied.slots[0], implied.weight);
-          if (implied.along != 0) overlay_.lowered.lower(from + implied.along, implied.slots[1], implied.weight);
+        for (const detail::ImpliedEdge& implied : causes_[k].implied) {
+          const std::int32_t from = causes_[k].lower_end + implied.from, to = from + implied.along;
+          writer.lower(from, implied.slots[0], to, implied.weight);
+          if (implied.along != 0) writer.lower(to, implied.slots[1], from, implied.weight);
         }
       n = 0;
     };
-    Paths paths(this->tables_[0], this->search_);
+    const detail::LatticeImplied<Layout>& implied_by = implied_[model];
+    Paths paths(this->tables_[model], this->search_);
     const auto imply = [&](int row, int slot, int lower_end) {
-      causes[n] = {implied_.of(row, slot), lower_end};
-      SPINEL_PREFETCH(causes[n].implied.data());
-      SPINEL_PREFETCH(causes[n].implied.data() + 4);
-      if (++n == batch) lower_all();
+      causes_[n] = {implied_by.of(row, slot), lower_end};
+      SPINEL_PREFETCH(causes_[n].implied.data());
+      SPINEL_PREFETCH(causes_[n].implied.data() + 4);
+      if (++n == n_causes_max) lower_all();
     };
     for (int k = 0; k < this->events_.n_events; ++k) {
       const auto& match = this->tree_.item(static_cast<Index>(k)).match;
-      if (match.v == Tree::to_boundary) paths.to_boundary(this->events_.ids[k], imply);
-      else if (match.v < k) paths.between(this->events_.ids[k], this->events_.ids[match.v], match.path, imply);
+      const std::int32_t from = this->events_.ids[k];
+      if (match.v == Tree::to_boundary) {
+        if (counts(from)) paths.to_boundary(from, imply);
+      } else if (match.v < k) {
+        const std::int32_t to = this->events_.ids[match.v];
+        if (counts(from) || counts(to)) paths.between(from, to, match.path, imply);
+      }
     }
     lower_all();
   }
@@ -177,30 +245,36 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
 
   // == Permanent: fixed at set-up ==
-  detail::LatticeImplied<Layout> implied_;
+  detail::LatticeImplied<Layout> implied_[n_models];
   // == Per shot ==
   detail::LatticeOverlay<Tree, BitOps> overlay_;
+  LatticeArray<typename Tree::Link, Sizes::detectors> first_match_;
   bool is_second_ = false;
+  static constexpr int n_causes_max = 64;
+  Cause causes_[n_causes_max];
 };
 
 /// The same for one experiment, with its memory inside.
-template <MemoryExperiment experiment, class BitOps = NativeBits>
+template <MemoryExperiment experiment, class BitOps = NativeBits, int n_models = 1>
 class CorrelatedLatticeMatcher
     : public AnyRoundsCorrelatedLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps,
-                                               LatticeLayout<experiment.distance, experiment.rounds>> {
+                                               LatticeLayout<experiment.distance, experiment.rounds>, n_models> {
   static_assert(RequireValid<experiment>::value);
   using Layout = LatticeLayout<experiment.distance, experiment.rounds>;
-  using Engine = AnyRoundsCorrelatedLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps, Layout>;
+  using Engine = AnyRoundsCorrelatedLatticeMatcher<experiment.distance, LatticeIndex<experiment>, BitOps, Layout, n_models>;
   static constexpr LatticeCapacity capacity = LatticeSizes<Layout>::capacity;
 
  public:
   static std::size_t scratch_bytes(Span<const std::uint32_t> mechanism_of) noexcept {
     return Engine::scratch_bytes(experiment.rounds, capacity, mechanism_of);
   }
+  static std::size_t scratch_bytes(std::size_t n_edges, std::size_t n_joints) noexcept {
+    return Engine::scratch_bytes(experiment.rounds, capacity, n_edges, n_joints);
+  }
   /// As AnyRoundsCorrelatedLatticeMatcher::set_up.
-  Status set_up(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of,
-                Span<std::byte> scratch_memory, DetectorNumbering numbering = DetectorNumbering::own) noexcept {
-    return Engine::set_up(experiment, edges, mechanism_of, {}, scratch_memory, numbering, capacity);
+  Status set_up(Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of, Span<std::byte> scratch_memory,
+                DetectorNumbering numbering = DetectorNumbering::own, int model = 0) noexcept {
+    return Engine::set_up(experiment, edges, mechanism_of, {}, scratch_memory, numbering, capacity, model);
   }
 };
 

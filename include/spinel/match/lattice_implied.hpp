@@ -60,7 +60,7 @@ class LatticeImplied {
     const auto finish_until = [&](std::uint32_t cause) {  // those in between imply nothing
       for (; current < cause && status == Status::ok; ++current, n_list = 0) status = store(tables, sites, graph, current, n_list);
     };
-    for_implied_weights(graph, edges, mechanism_of, joints, [&](std::uint32_t cause, EdgeWeight implied) {
+    for_implied_weights(graph, graph, 1, edges, mechanism_of, joints, [&](std::uint32_t cause, EdgeWeight implied) {
       finish_until(cause);
       if (status != Status::ok) return;
       const MergedEdge& effect = graph.edges()[implied.edge];

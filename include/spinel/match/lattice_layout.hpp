@@ -25,21 +25,27 @@ struct LatticeSite {
   std::int32_t position = 0;
 };
 
-/// How much room tables have; exceeded means Status::out_of_capacity.
+/// How much room tables have; exceeded means Status::out_of_capacity. Part numbers are 16-bit: far_parts <= 65536.
 struct LatticeCapacity {
-  std::size_t near = 0, windows = 0, window_slots = 0, far = 0, far_slots = 0;
+  std::size_t near = 0, windows = 0, window_slots = 0;
+  std::size_t far = 0, far_places = 0, far_parts = 0, far_slots = 0;  ///< lists, parts in them, parts, distances
+  std::size_t edge_rows = 0;
 
-  /// Twice what circuit-level noise of uniform rates needs, for far lists a little more than it needs up to p = 0.006: lists
-  /// that do not fit are made to reach less far.
+  /// Twice what circuit-level noise of uniform rates needs up to p = 0.006; far lists that do not fit reach less far.
   static constexpr LatticeCapacity uniform(int distance) noexcept {
     const auto d = static_cast<std::size_t>(distance);
     const std::size_t windows = 40 * d + 128;
-    return {24 * d + 64, windows, windows * 56, 160 * d + 256, d < 9 ? 8192 * d : 16384 * d - 40960};
+    return {.near = 24 * d + 64, .windows = windows, .window_slots = windows * 56,
+            .far = 160 * d + 256, .far_places = 1800 * d + 2048, .far_parts = 320 * d + 768, .far_slots = 6400 * d,
+            .edge_rows = 24 * d + 64};
   }
   /// Room for rates that differ from place to place, as long as every round is alike.
   static constexpr LatticeCapacity any(int distance) noexcept {
     const auto n = static_cast<std::size_t>(distance * distance - 1);
-    return {5 * n + 64, 9 * n + 64, (9 * n + 64) * 64, 19 * n + 64, (19 * n + 64) * (distance < 9 ? 128 : 320)};
+    const std::size_t parts = 64 * n + 64;
+    return {.near = 5 * n + 64, .windows = 9 * n + 64, .window_slots = (9 * n + 64) * 64,
+            .far = 19 * n + 64, .far_places = (19 * n + 64) * 20, .far_parts = parts > 65536 ? 65536 : parts,
+            .far_slots = (64 * n + 64) * 16, .edge_rows = 7 * n};
   }
 };
 

@@ -76,14 +76,12 @@ class AnyRoundsLatticeMatcher {
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
   /// read of the bits). Before a successful `set_up`: no flips, outcome no_perfect_matching.
   MatchResult decode(const std::uint8_t* events) noexcept {
-    if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
-    if (!match(events)) {
-      end();
-      return {0, 0, MatchOutcome::no_perfect_matching};
-    }
-    const MatchResult result = finish();
-    end();
-    return result;
+    return decode_kept(events, [](std::size_t) { return ~std::uint64_t{0}; });
+  }
+  /// The same for the check type whose edges flip the observable alone: the same flips in about half the time. The other type is
+  /// not looked at: `weight` is without it, and what it cannot explain goes unnoticed.
+  MatchResult decode_observable(const std::uint8_t* events) noexcept {
+    return decode_kept(events, [this](std::size_t first) { return decisive_[first / 64] >> (first % 64); });
   }
 
   /// A shot with its proof: the weight of the matching itself beside the objective of the dual variables (in
@@ -105,46 +103,43 @@ class AnyRoundsLatticeMatcher {
   }
 
   static constexpr int boundary_mate = -1;
+  static constexpr bool uses_mechanisms = false;
 
   /// Matches the events at `ids[0..n)` (distinct, `layout.id` of places that exist, n <= n_detectors()) under `model` and calls
   /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
   /// observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
   /// `stop()` is asked before every search; once it says true, the events that are still single go to the boundary: an
-  /// explanation of everything, but no longer the likeliest.
+  /// explanation of everything, but no longer the likeliest. `then()` is called in the end, to walk the paths that were matched.
   struct PlacesMatched {
-    int n_unexplained = 0;  ///< events left out
-    int n_unsettled = 0;    ///< events sent to the boundary because of `stop`; 0: the matching is exact
+    int n_unexplained = 0;      ///< events left out
+    int n_unsettled = 0;        ///< events sent to the boundary because of `stop`; 0: the matching is exact
+    bool is_correlated = false;  ///< a second pass was done (lattice_correlated.hpp)
   };
-  template <class Visit, class Stop>
-  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop) noexcept {
-    const Tables& tables = tables_[model];
+  template <class Visit, class Stop, class Then, class Counts>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop, Then&& then, Counts&&) noexcept {
     if (SPINEL_UNLIKELY(!is_set_up_[model])) return {n, 0};
-    tree_.begin();
-    events_.begin();
-    int n_read = 0;
-    for (int k = 0; k < n; ++k) {
-      const std::int32_t id = ids[k];
-      if (SPINEL_UNLIKELY(tables.boundary[id] == Tables::no_limit)) continue;
-      given_[n_read] = static_cast<Index>(k);
-      events_.ids[n_read] = id;
-      events_.event_at[id] = static_cast<Index>(n_read++);
-      const auto at = static_cast<std::uint32_t>(id);
-      events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
-    }
-    events_.n_events = n_read;
-    const int n_unsettled = match_events(tables, stop);
+    read_places(tables_[model], ids, n);
+    const int n_unsettled = match_events(tables_[model], stop);
     if (tree_.has_blossoms()) tree_.resolve_blossoms();
-    for (int k = 0; k < n_read; ++k) {
-      const auto& match = tree_.item(static_cast<Index>(k)).match;
-      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
-    }
+    for_given(visit);
+    then();
+    const int n_unexplained = n - events_.n_events;
     end();
-    return {n - n_read, n_unsettled};
+    return {n_unexplained, n_unsettled};
   }
-  /// For walking paths: distances from a place to all places nearer than `limit`, as `visit(id, distance with flip)`.
+  /// For walking paths: distances from a place to all others nearer than `limit`, as `visit(id, distance with flip)`, no place
+  /// before those that it is reached by. A place may be visited again, nearer.
   template <class Visit>
   void for_places_within(int model, std::int32_t id, std::int32_t limit, Visit&& visit) noexcept {
     search_.from(tables_[model], id, limit, visit);
+  }
+  /// `visit(id, weight with flip)` for the edges at a place, with `boundary_mate` for the one to the boundary.
+  template <class Visit>
+  void for_edges_at(int model, std::int32_t id, Visit&& visit) const noexcept {
+    const Tables& tables = tables_[model];
+    const int row = tables.layout.edge_row(tables.layout.site(id));
+    for (int e = 0; e < tables.degree[row]; ++e) visit(id + tables.edges[row][e].offset, tables.edges[row][e].weight);
+    if (tables.boundary_edge[row] != 0) visit(boundary_mate, tables.boundary_edge[row]);
   }
 
   std::size_t n_detectors() const noexcept { return static_cast<std::size_t>(tables_[0].layout.n_detectors()); }
@@ -181,10 +176,14 @@ class AnyRoundsLatticeMatcher {
     if (status != Status::ok) return status;
     if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     if (model == 0)
-      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = 0;
+      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = decisive_[k] = 0;
+    std::int32_t decisive_type = 0;
+    for (const MergedEdge& edge : scratch.graph.edges())
+      if (edge.observables != 0) decisive_type = sites[edge.a].type;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
       id_of_[k] = layout.id(sites[k]);
       tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
+      if (model == 0 && sites[k].type == decisive_type) decisive_[k / 64] |= std::uint64_t{1} << (k % 64);
       if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
     nats_per_unit_[model] = scratch.graph.nats_per_unit();
@@ -211,11 +210,24 @@ class AnyRoundsLatticeMatcher {
     search_.lay_out(layout, arena);
     id_of_.lay_out(n, arena);
     never_fires_.lay_out((n + 63) / 64, arena);
+    decisive_.lay_out((n + 63) / 64, arena);
     nearest_.lay_out(n + 1, arena);
     unpaired_.lay_out(n + 1, arena);
     given_.lay_out(n + 1, arena);
   }
 
+  /// `kept(first)`: which of the 64 detectors from `first` on, a multiple of 8, count.
+  template <class Kept>
+  MatchResult decode_kept(const std::uint8_t* events, Kept&& kept) noexcept {
+    if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
+    if (!match(events, kept)) {
+      end();
+      return {0, 0, MatchOutcome::no_perfect_matching};
+    }
+    const MatchResult result = finish();
+    end();
+    return result;
+  }
   void end() noexcept {
     tree_.end([&](Index leaf) { events_.forget(leaf); });
     events_.end();
@@ -233,11 +245,39 @@ class AnyRoundsLatticeMatcher {
   }
   /// False where an event cannot be explained at all.
   bool match(const std::uint8_t* events) noexcept {
+    return match(events, [](std::size_t) { return ~std::uint64_t{0}; });
+  }
+  template <class Kept>
+  bool match(const std::uint8_t* events, Kept&& kept) noexcept {
     tree_.begin();
     events_.begin();
-    if (!read(events)) return false;
+    if (!read(events, kept)) return false;
     match_events(tables_[0], [] { return false; });
     return true;
+  }
+  /// The events of `match_places`, without those that no mechanism fires; `given_` says which they were.
+  void read_places(const Tables& tables, const std::int32_t* ids, int n) noexcept {
+    tree_.begin();
+    events_.begin();
+    int n_read = 0;
+    for (int k = 0; k < n; ++k) {
+      const std::int32_t id = ids[k];
+      if (SPINEL_UNLIKELY(tables.boundary[id] == Tables::no_limit)) continue;
+      given_[n_read] = static_cast<Index>(k);
+      events_.ids[n_read] = id;
+      events_.event_at[id] = static_cast<Index>(n_read++);
+      const auto at = static_cast<std::uint32_t>(id);
+      events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+    }
+    events_.n_events = n_read;
+  }
+  /// `visit(k, mate, path)` as in `match_places`.
+  template <class Visit>
+  void for_given(Visit&& visit) const noexcept {
+    for (int k = 0; k < events_.n_events; ++k) {
+      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
+    }
   }
   /// Returns how many events were sent to the boundary because of `stop`.
   template <class Stop>
@@ -276,11 +316,13 @@ class AnyRoundsLatticeMatcher {
     return n_unsettled;
   }
 
-  bool read(const std::uint8_t* events) noexcept {
+  template <class Kept>
+  bool read(const std::uint8_t* events, Kept&& kept) noexcept {
     const std::size_t n_detectors = this->n_detectors(), n_bytes = (n_detectors + 7) / 8;
     int n = 0;
     std::uint64_t impossible = 0;
     const auto take = [&](std::uint64_t word, std::size_t first) {
+      word &= kept(first);
       impossible |= word & (never_fires_[first / 64] >> (first % 64));
       for (; word != 0; word &= word - 1) {
         const std::int32_t id = id_of_[first + static_cast<std::size_t>(std::countr_zero(word))];
@@ -373,7 +415,7 @@ class AnyRoundsLatticeMatcher {
   // == Permanent: fixed at set-up ==
   Tables tables_[n_models];
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors)> id_of_;
-  LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_;
+  LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_, decisive_;
   double nats_per_unit_[n_models] = {};
   bool is_set_up_[n_models] = {};
   // == Per shot ==

@@ -8,9 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
-#include <spinel/core/bits.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
@@ -57,12 +55,7 @@ class LatticeEvents {
 
   bool has_event(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
   /// 57 bits from bit `from` on.
-  std::uint64_t read(int from) const noexcept {
-    std::uint64_t word;
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(static_cast<const std::uint64_t*>(bits));
-    std::memcpy(&word, bytes + (static_cast<unsigned>(from) >> 3), 8);
-    return word >> (from & 7);
-  }
+  std::uint64_t read(int from) const noexcept { return read_bits(bits, from); }
 
   // == Lists ==
   bool has_lists() const noexcept { return has_lists_; }
@@ -166,15 +159,9 @@ class LatticeMetric {
         if (distance_of(path) >= from && events_.has_event(met)) meet(events_.event_at[met], path);
       });
     }
-    const FarTable& far = tables_.far[tables_.row(id).far];
-    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
-      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
-      for (std::uint32_t hits = BitOps::test_bits(events_.bits, id, &tables_.far_offset[at], n); hits != 0; hits &= hits - 1) {
-        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
-        meet(events_.event_at[id + tables_.far_offset[k]], tables_.far_distance[k]);
-      }
-    }
+    tables_.for_far(events_.bits, id, [&](int met, MarkedDistance path) { meet(events_.event_at[met], path); });
   }
+
  private:
   void open_window(Index leaf, int id) noexcept {
     tree_.touch(leaf);

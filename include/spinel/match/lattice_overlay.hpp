@@ -33,7 +33,7 @@ class LoweredEdges {
     const auto n_ids = static_cast<std::size_t>(layout.n_ids());
     bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
     checks_.lay_out(n_ids, arena);
-    weights_.lay_out(static_cast<std::size_t>(layout.n_detectors()) * n_slots, arena);
+    edges_.lay_out(static_cast<std::size_t>(layout.n_detectors()) * n_slots, arena);
     touched_.lay_out(static_cast<std::size_t>(layout.n_detectors()) + 1, arena);
   }
   void clear(const Layout& layout) noexcept {
@@ -41,48 +41,66 @@ class LoweredEdges {
     for (int id = 0; id < layout.n_ids(); ++id) checks_[id] = {};
     n_ = 0;
   }
-  /// Lowers one end of an edge to `weight` unless it is that low already. Without a branch, as good as random.
-  void lower(int id, int slot, MarkedDistance weight) noexcept {
-    const auto at = static_cast<std::uint32_t>(id);
-    Check& check = checks_[id];
-    const std::uint32_t slots = check.slots;
-    const std::int32_t number = slots == 0 ? n_ : check.number;
-    MarkedDistance& known = weights_[number * n_slots + slot];
-    const MarkedDistance former = known | (((slots >> slot) & 1) - 1);
-    known = weight < former ? weight : former;
-    touched_[number] = id;
-    n_ += slots == 0;
-    check = {slots | (std::uint32_t{1} << slot), number};
-    bits[at / 64] |= std::uint64_t{1} << (at % 64);
-  }
+  /// Lowers edges end by end; counts in a register, which would otherwise go through memory at every step.
+  class Writer {
+   public:
+    explicit Writer(LoweredEdges& edges) noexcept : to_(edges), n_(edges.n_) {}
+    ~Writer() noexcept { to_.n_ = n_; }
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    /// The end at `id` of the edge to `other` becomes `weight` unless it is that low already. Without a branch, as good as random.
+    void lower(int id, int slot, int other, MarkedDistance weight) noexcept {
+      const auto at = static_cast<std::uint32_t>(id);
+      Check& check = to_.checks_[id];
+      const std::uint32_t slots = check.slots;
+      const std::int32_t number = slots == 0 ? n_ : check.number;
+      Edge& edge = to_.edges_[number * n_slots + slot];
+      const MarkedDistance former = edge.weight | (((slots >> slot) & 1) - 1);
+      edge = {weight < former ? weight : former, other};
+      to_.touched_[number] = id;
+      n_ += slots == 0;
+      check = {slots | (std::uint32_t{1} << slot), number};
+      to_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+    }
+
+   private:
+    LoweredEdges& to_;
+    std::int32_t n_;
+  };
   bool any() const noexcept { return n_ > 0; }
   bool has(int id) const noexcept { return checks_[id].slots != 0; }
   /// `visit(to, weight)` for every lowered edge at `id`, `out(weight)` for its boundary edge.
   template <class Visit, class Out>
-  void at(const Tables& tables, int id, Visit&& visit, Out&& out) const noexcept {
+  void at(int id, Visit&& visit, Out&& out) const noexcept {
     std::uint32_t slots = checks_[id].slots;
     if (slots == 0) return;
-    const MarkedDistance* const weights = &weights_[checks_[id].number * n_slots];
+    const Edge* const edges = &edges_[checks_[id].number * n_slots];
     if ((slots >> boundary_slot) != 0) {
-      out(weights[boundary_slot]);
+      out(edges[boundary_slot].weight);
       slots ^= std::uint32_t{1} << boundary_slot;
     }
-    const LatticeEdge* const edges = tables.edges[tables.layout.edge_row(tables.layout.site(id))];
     for (; slots != 0; slots &= slots - 1) {
-      const int slot = std::countr_zero(slots);
-      visit(id + edges[slot].offset, weights[slot]);
+      const Edge edge = edges[std::countr_zero(slots)];
+      visit(edge.to, edge.weight);
     }
   }
-  /// `visit(a, b, weight)` once an edge, b is -1 for the boundary.
+  /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
   template <class Visit>
   void for_all(const Tables& tables, Visit&& visit) const noexcept {
-    for (std::int32_t k = 0; k < n_; ++k)
+    for (std::int32_t k = 0; k < n_; ++k) {
+      const int id = touched_[k], row = tables.layout.edge_row(tables.layout.site(id));
+      const MarkedDistance out = tables.boundary_edge[row];
       at(
-          tables, touched_[k],
+          id,
           [&](std::int32_t to, MarkedDistance weight) {
-            if (to < touched_[k]) visit(touched_[k], to, weight);
+            if (to > id) return;
+            for (int e = 0; e < tables.degree[row]; ++e)
+              if (id + tables.edges[row][e].offset == to && weight < (tables.edges[row][e].weight & ~1u)) visit(id, to, weight);
           },
-          [&](MarkedDistance weight) { visit(touched_[k], -1, weight); });
+          [&](MarkedDistance weight) {
+            if (weight < (out & ~1u)) visit(id, -1, weight);
+          });
+    }
   }
   void forget() noexcept {
     for (std::int32_t k = 0; k < n_; ++k) {
@@ -95,14 +113,18 @@ class LoweredEdges {
   LatticeArray<std::uint64_t, Sizes::words> bits;
 
  private:
-  /// Weights stand together in the order in which checks were met, so that a shot's fit the cache.
+  /// Edges stand together in the order in which checks were met, so that a shot's fit the cache.
   struct Check {
     std::uint32_t slots = 0;
     std::int32_t number = 0;
   };
+  struct Edge {
+    MarkedDistance weight = 0;
+    std::int32_t to = 0;
+  };
   std::int32_t n_ = 0;
   LatticeArray<Check, Sizes::ids> checks_;
-  LatticeArray<MarkedDistance, Sizes::of(Sizes::detectors * n_slots)> weights_;
+  LatticeArray<Edge, Sizes::of(Sizes::detectors * n_slots)> edges_;
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> touched_;
 };
 
@@ -147,7 +169,8 @@ class LatticeOverlay {
     tree_ = &tree;
     const int n = events.n_events;
     n_places_ = n;
-    is_full_ = any_tall_ = false;
+    is_full_ = false;
+    n_tall_ = 0;
     for (int k = 0; k < n; ++k) {
       places_[k] = {0, events.ids[k], none, none, k};
       first_at_[events.ids[k]] = k;
@@ -186,7 +209,7 @@ class LatticeOverlay {
   }
   /// Ends the shot: places and lowered edges are forgotten.
   void end() noexcept {
-    if (any_tall_)
+    if (n_tall_ > 0)
       for (std::int32_t p = 0; p < n_places_; ++p) tall_bits_[static_cast<unsigned>(places_[p].id) / 64] = 0;
     for (std::int32_t p = events_->n_events; p < n_places_; ++p) {
       const unsigned word = static_cast<unsigned>(places_[p].id) / 64;
@@ -241,10 +264,24 @@ class LatticeOverlay {
     if (SPINEL_UNLIKELY(is_full_)) events_->drop_lists();
   }
 
+  /// Distances from a place with the lowered edges: `visit(id, marked)` below `limit`, again where found nearer.
+  template <class Visit>
+  void for_places_within(const Tables& tables, Search& paths, int from, std::int32_t limit, Visit&& visit) const noexcept {
+    paths.from_with_more(
+        tables, from, limit, no_limit,
+        [&](int id, MarkedDistance marked, auto&& reach) {
+          lowered.at(id, [&](std::int32_t to, MarkedDistance weight) { reach(to, sum_of(marked, weight)); }, [](MarkedDistance) {});
+        },
+        [&](int id, MarkedDistance marked) {
+          if (id != from) visit(id, marked);
+        });
+  }
+
   Lowered lowered;
 
  private:
   static constexpr std::int32_t none = -1;
+  static constexpr int n_tall_max = 16, tall_reach = 2 * Layout::n_positions + window_reach;
   static constexpr std::size_t n_places_max(std::size_t n_leaves) noexcept { return 24 * n_leaves + 1024; }
   /// Where an event's reach begins: at its own check (places [0, n_events)) or at a satellite.
   struct Place {
@@ -269,12 +306,21 @@ class LatticeOverlay {
   }
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
     look_around(events_->bits, leaf, p, radius_of(tier), is_news);
-    if (tier == 1 && any_tall_) look_around(tall_bits_, leaf, p, tables_->radius[1], is_news);
+    if (tier == 1 && any_tall_near(places_[p].id)) look_around(tall_bits_, leaf, p, tables_->radius[1], is_news);
   }
   void mark_tall(std::int32_t p) noexcept {
     const auto at = static_cast<std::uint32_t>(places_[p].id);
     tall_bits_[at / 64] |= std::uint64_t{1} << (at % 64);
-    any_tall_ = true;
+    if (n_tall_ < n_tall_max) tall_ids_[n_tall_] = places_[p].id;
+    ++n_tall_;
+  }
+  /// Whether a tall place may be within the window: mostly there are few of them, and none.
+  bool any_tall_near(int id) const noexcept {
+    if (n_tall_ > n_tall_max) return true;
+    bool any = false;
+    for (std::int32_t k = 0; k < n_tall_; ++k)
+      any |= static_cast<unsigned>(tall_ids_[k] - id + tall_reach) <= 2u * tall_reach;
+    return any;
   }
   void mark_all_tall(Index leaf) noexcept {
     mark_tall(leaf);
@@ -295,11 +341,7 @@ class LatticeOverlay {
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
     constexpr int stride = Layout::n_positions;
-    const auto word_at = [&](int from) {
-      std::uint64_t word;
-      std::memcpy(&word, reinterpret_cast<const unsigned char*>(bits) + (static_cast<unsigned>(from) >> 3), 8);
-      return word >> (from & 7);
-    };
+    const auto word_at = [&](int from) { return read_bits(bits, from); };
     if (radius <= tables_->radius[0]) {
       const NearTable& near = tables_->near[tables_->near_of[id]];
       const int from = id - window_reach;
@@ -312,8 +354,7 @@ class LatticeOverlay {
       }
       return;
     }
-    const SiteRow& row = tables_->row(id);
-    const WindowTable& window = tables_->window[row.window];
+    const WindowTable& window = tables_->window[tables_->row(id).window];
     const int from = id - 2 * stride - window_reach;
     std::uint64_t slots = 0;
     for (int layer = 0; layer < 5; ++layer)
@@ -324,14 +365,9 @@ class LatticeOverlay {
         visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
     }
     if (radius <= tables_->radius[1]) return;
-    const FarTable& far = tables_->far[row.far];
-    for (std::uint32_t at = far.begin; at < far.end; at += 16) {
-      const auto n = static_cast<int>(far.end - at < 16 ? far.end - at : 16);
-      for (std::uint32_t hits = BitOps::test_bits(bits, id, &tables_->far_offset[at], n); hits != 0; hits &= hits - 1) {
-        const std::uint32_t k = at + static_cast<std::uint32_t>(std::countr_zero(hits));
-        if (distance_of(tables_->far_distance[k]) < radius) visit(id + tables_->far_offset[k], tables_->far_distance[k]);
-      }
-    }
+    tables_->for_far(bits, id, [&](int at, MarkedDistance marked) {
+      if (distance_of(marked) < radius) visit(at, marked);
+    });
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -373,7 +409,7 @@ class LatticeOverlay {
   /// Goes over all lowered edges at `id`, which is `marked` away from the event.
   void cross(std::int32_t leaf, int id, MarkedDistance marked) noexcept {
     lowered.at(
-        *tables_, id, [&](std::int32_t to, MarkedDistance weight) { settle_at(leaf, to, sum_of(marked, weight)); },
+        id, [&](std::int32_t to, MarkedDistance weight) { settle_at(leaf, to, sum_of(marked, weight)); },
         [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
   }
   void way_out(std::int32_t leaf, MarkedDistance marked) noexcept {
@@ -420,7 +456,7 @@ class LatticeOverlay {
       if (left < 0) continue;
       const auto near_end = [&](int id, MarkedDistance marked, bool is_place) {
         lowered.at(
-            *tables_, id, [&](std::int32_t to, MarkedDistance weight) { reach_over(leaf, to, sum_of(marked, weight), is_place); },
+            id, [&](std::int32_t to, MarkedDistance weight) { reach_over(leaf, to, sum_of(marked, weight), is_place); },
             [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
       };
       near_end(place.id, place.head_start, true);
@@ -446,7 +482,7 @@ class LatticeOverlay {
     const auto apart = [&](MarkedDistance marked, std::int32_t other) {
       if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
     };
-    if (2 * item.radius > tables_->lightest)
+    if (2 * item.radius > tables_->lightest && (was_in_blossom || n_places_ > events_->n_events))
       for_places_near(was_in_blossom ? events_->bits : satellite_bits_, places_[leaf], 2 * item.radius, apart);
     for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) {
       const std::int32_t left = item.radius - distance_of(places_[p].head_start);
@@ -496,7 +532,7 @@ class LatticeOverlay {
         *tables_, events_->ids[leaf], limit, distance_of(boundary_[leaf]),
         [&](int id, MarkedDistance marked, auto&& reach) {
           lowered.at(
-              *tables_, id, [&](std::int32_t to, MarkedDistance weight) { reach(to, sum_of(marked, weight)); },
+              id, [&](std::int32_t to, MarkedDistance weight) { reach(to, sum_of(marked, weight)); },
               [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
         },
         [&](int id, MarkedDistance marked) {
@@ -513,7 +549,7 @@ class LatticeOverlay {
   Events* events_ = nullptr;
   Tree* tree_ = nullptr;
   std::int32_t n_places_ = 0, n_places_max_ = 0, n_work_ = 0;
-  bool any_tall_ = false;
+  std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set: satellites first, the event itself last
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The distance tables of the lattice matcher: who can be near a check, seen from each kind of place in the lattice. Rows are
 // shared between layers and between positions that look alike, so their size does not grow with the number of rounds.
-// Tiers of growing radius: near (16 slots, 3 layers), window (64 slots, 5 layers), far (a list); beyond, the graph itself.
+// Tiers of growing radius: near (16 slots, 3 layers), window (64 slots, 5 layers), far (parts of a layer); beyond, the graph itself.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/lattice_layout.hpp>
 
@@ -38,11 +41,29 @@ struct WindowTable {
   std::uint32_t begin = 0;
 };
 
-/// Range of the far arrays.
+/// Whom the far tier knows is cut into parts of one layer and at most 57 bits, which lists of other layers and positions share.
+/// The first bit of `mask` is set; the distances of its bits start at `begin` in the far distances.
+struct FarPart {
+  std::uint64_t mask = 0;
+  std::uint32_t begin = 0;
+};
+/// A part whose first bit is `offset` from the check's own.
+struct FarPlace {
+  std::int16_t offset = 0;
+  std::uint16_t part = 0;
+};
+/// Range of the places of parts.
 struct FarTable {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
 };
+
+/// 57 bits from bit `from` on.
+inline std::uint64_t read_bits(const std::uint64_t* bits, int from) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, reinterpret_cast<const unsigned char*>(bits) + (static_cast<unsigned>(from) >> 3), 8);
+  return word >> (from & 7);
+}
 
 struct SiteRow {
   std::uint16_t near = 0;
@@ -54,6 +75,7 @@ struct SiteRow {
 struct LatticeEdge {
   std::int32_t offset = 0;
   MarkedDistance weight = 0;
+  friend bool operator==(const LatticeEdge&, const LatticeEdge&) = default;
 };
 
 /// All tables of one distance, the same whatever the number of rounds; filled by LatticeTableBuilder, then only read.
@@ -78,9 +100,11 @@ struct LatticeTables {
     window_offset.lay_out(room.window_slots + 16, arena);
     window_distance.lay_out(room.window_slots + 16, arena);
     far.lay_out(room.far, arena);
-    far_offset.lay_out(room.far_slots + 16, arena);
-    far_distance.lay_out(room.far_slots + 16, arena);
-    edges.lay_out(Layout::n_edge_rows, arena);
+    far_places.lay_out(room.far_places, arena);
+    far_parts.lay_out(room.far_parts, arena);
+    far_distance.lay_out(room.far_slots, arena);
+    edges.kinds.lay_out(room.edge_rows, arena);
+    edges.kind_of.lay_out(Layout::n_edge_rows, arena);
     boundary_edge.lay_out(Layout::n_edge_rows, arena);
     degree.lay_out(Layout::n_edge_rows, arena);
   }
@@ -97,23 +121,50 @@ struct LatticeTables {
   LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.window_slots + 16)> window_offset;
   LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.window_slots + 16)> window_distance;
   LatticeArray<FarTable, Sizes::of(Sizes::capacity.far)> far;
-  LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.far_slots + 16)> far_offset;
-  LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.far_slots + 16)> far_distance;
+  LatticeArray<FarPlace, Sizes::of(Sizes::capacity.far_places)> far_places;
+  LatticeArray<FarPart, Sizes::of(Sizes::capacity.far_parts)> far_parts;
+  LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.far_slots)> far_distance;
   // == Read beyond the far radius ==
-  LatticeArray<LatticeEdge[max_degree], Sizes::of(Layout::n_edge_rows)> edges;
+  /// The edges of a row, shared between rows that look alike.
+  struct EdgeRows {
+    using Row = LatticeEdge[max_degree];
+    LatticeArray<Row, Sizes::of(Sizes::capacity.edge_rows)> kinds;
+    LatticeArray<std::uint16_t, Sizes::of(Layout::n_edge_rows)> kind_of;
+    const Row& operator[](int row) const noexcept { return kinds[kind_of[row]]; }
+  };
+  EdgeRows edges;
   LatticeArray<MarkedDistance, Sizes::of(Layout::n_edge_rows)> boundary_edge;
   LatticeArray<std::uint8_t, Sizes::of(Layout::n_edge_rows)> degree;
   /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1, 2 are the tables.
   std::int32_t radius[max_tiers] = {};
   std::int32_t bucket_shift = 0;
   std::int32_t lightest = 1;  ///< no two checks are nearer to each other
-  std::size_t n_near = 0, n_windows = 0, n_window_slots = 0, n_far = 0, n_far_slots = 0;
+  std::size_t n_near = 0, n_windows = 0, n_window_slots = 0;
+  std::size_t n_far = 0, n_far_places = 0, n_far_parts = 0, n_far_slots = 0, n_edge_kinds = 0;
 
   const SiteRow& row(int id) const noexcept { return rows[layout.site_row(layout.site(id))]; }
+  /// `visit(id, marked distance)` for the bits that the far list of `id` knows.
+  template <class Visit>
+  void for_far(const std::uint64_t* bits, int id, Visit&& visit) const noexcept {
+    const FarTable& list = far[row(id).far];
+    for (std::uint32_t k = list.begin; k < list.end; ++k) {
+      const int from = id + far_places[k].offset;
+      const FarPart& part = far_parts[far_places[k].part];
+      for (std::uint64_t hits = read_bits(bits, from) & part.mask; hits != 0; hits &= hits - 1) {
+        const int before = count_ones(part.mask & ((hits ^ (hits - 1)) >> 1));
+        visit(from + std::countr_zero(hits), far_distance[part.begin + static_cast<std::uint32_t>(before)]);
+      }
+    }
+  }
+
   /// Bytes of tables in use.
   std::size_t bytes() const noexcept {
-    return n_near * sizeof(NearTable) + n_windows * sizeof(WindowTable) + n_window_slots * 6 + n_far * sizeof(FarTable) +
-           n_far_slots * 6 + Layout::n_site_rows * sizeof(SiteRow) + Layout::n_edge_rows * (sizeof(LatticeEdge[max_degree]) + 5);
+    const auto n_ids = static_cast<std::size_t>(layout.n_ids());
+    return n_near * sizeof(NearTable) + n_ids * (sizeof(MarkedDistance) + sizeof(std::uint16_t)) +
+           n_windows * sizeof(WindowTable) + n_window_slots * (sizeof(std::int16_t) + sizeof(MarkedDistance)) +
+           n_far * sizeof(FarTable) + n_far_places * sizeof(FarPlace) + n_far_parts * sizeof(FarPart) +
+           n_far_slots * sizeof(MarkedDistance) + Layout::n_site_rows * sizeof(SiteRow) +
+           n_edge_kinds * sizeof(typename EdgeRows::Row) + Layout::n_edge_rows * (sizeof(std::uint16_t) + sizeof(MarkedDistance) + 1);
   }
 };
 

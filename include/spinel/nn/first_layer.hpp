@@ -57,7 +57,8 @@ struct FirstLayer {
       ++row_ends.end;
     }
     void reset() noexcept { differences.reset(), row_ends.reset(); }
-    void drop_below(int round) noexcept { differences.drop_below(round), row_ends.drop_below(round); }
+    void make_room(int keep, int incoming) noexcept { differences.make_room(keep, incoming), row_ends.make_room(keep, incoming); }
+    void renumber(int by) noexcept { differences.renumber(by), row_ends.renumber(by); }
   };
   static constexpr std::size_t work_terms(std::size_t distance) noexcept { return distance * static_cast<std::size_t>(taps * in_channels); }
 

@@ -172,8 +172,9 @@ class Forward {
   void run(int rounds, Input&& input, Output&& output, Watch&& watch) noexcept {
     begin(rounds);
     for (int t0 = 0; t0 < rounds; t0 += pass_rounds) {
-      first_input_.drop_below(done_[0] - network.layers[0].kernel / 2);
-      for (int t; (t = first_input_.differences.end) < spinel::min(rounds, t0 + pass_rounds);) {
+      const int to = spinel::min(rounds, t0 + pass_rounds);
+      first_input_.make_room(done_[0] - network.layers[0].kernel / 2, to - first_input_.differences.end);
+      for (int t; (t = first_input_.differences.end) < to;) {
         input(t, input_slice_.data());
         first_input_.append(input_slice_.data(), has_background_ ? input_background_.at(t, rounds) : nullptr, distance());
       }
@@ -185,8 +186,11 @@ class Forward {
     run(rounds, input, output, [](int, int, const float*) {});
   }
 
-  // == A volume round by round: begin, push ..., and finish where its length was not known ==
+  // == A volume round by round: begin, push ..., and the last one by push_last where their number was not known ==
   static constexpr int unknown_rounds = 1 << 30;
+  /// Of a volume of unknown length `set_background(unknown_rounds, ...)` knows both ends; they must not overlap: a volume with fewer
+  /// rounds than this may be pushed but not closed with that background.
+  static constexpr int fewest_unknown_rounds = detail::BackgroundRounds<float>::stored(network.receptive_field() / 2 + 1);
   void begin(int rounds = unknown_rounds) noexcept {
     reset();
     rounds_ = rounds;
@@ -195,19 +199,21 @@ class Forward {
     for (int& done : done_) done = 0;
   }
   /// The next round's `slice` [row][column][input channel]. `output(t, slice)` gets every round that is known by now: half the
-  /// receptive field behind, all that are left with the last round of a known number. Constant memory, whatever the number.
+  /// receptive field behind, all that are left with the last round of a known number. Constant memory, whatever the number; where it
+  /// is not known, t begins anew at a small number after a million rounds.
   template <class Output>
   void push(const float* slice, Output&& output) noexcept {
     if (first_input_.differences.end >= rounds_) return;
-    first_input_.drop_below(done_[0] - network.layers[0].kernel / 2);
+    if (rounds_ == unknown_rounds && first_input_.differences.end >= renumber_at) renumber();
+    first_input_.make_room(done_[0] - network.layers[0].kernel / 2, 1);
     first_input_.append(slice, has_background_ ? input_background_.at(first_input_.differences.end, rounds_) : nullptr, distance());
     advance(output, [](int, int, const float*) {});
   }
-  /// Says that no round follows: `output` gets those that were waiting for one.
+  /// The last round of an unknown number: `output` gets it and those that were waiting for it.
   template <class Output>
-  void finish(Output&& output) noexcept {
-    rounds_ = first_input_.differences.end;
-    advance(output, [](int, int, const float*) {});
+  void push_last(const float* slice, Output&& output) noexcept {
+    rounds_ = first_input_.differences.end + 1;
+    push(slice, output);
   }
 
   constexpr int distance() const noexcept { return fixed_distance != 0 ? fixed_distance : distance_; }
@@ -225,10 +231,10 @@ class Forward {
   }
   template <int layer, int d>
   static constexpr bool is_winograd() noexcept {
-    return is_wide(layer) && detail::winograd_tile(d) != 0;
+    return is_wide(layer) && detail::winograd_edges(d).space != 0;
   }
   template <int layer, int d>
-  using WinogradOf = detail::Winograd<A, detail::winograd_tile(d), network.in_channels(layer), network.out_channels(layer)>;
+  using WinogradOf = detail::Winograd<A, detail::winograd_edges(d).time, detail::winograd_edges(d).space, network.in_channels(layer), network.out_channels(layer)>;
 
   template <class Visit>
   SPINEL_ALWAYS_INLINE void dispatch(Visit&& visit) const noexcept {
@@ -240,6 +246,15 @@ class Forward {
   template <class Visit>
   static SPINEL_ALWAYS_INLINE void for_each_hidden(Visit&& visit) noexcept {
     [&]<int... layer>(std::integer_sequence<int, layer...>) { (visit.template operator()<layer>(), ...); }(std::make_integer_sequence<int, n_hidden>{});
+  }
+  static constexpr int renumber_at = 1 << 20;
+  /// So that the numbers of rounds never run out: far from both ends all rounds are alike.
+  SPINEL_NOINLINE void renumber() noexcept {
+    constexpr int by = renumber_at - 2 * fewest_unknown_rounds;
+    first_input_.renumber(by);
+    for (auto& buffer : buffers_) buffer.renumber(by);
+    product_.renumber(by);
+    for (int& done : done_) done -= by;
   }
   constexpr std::size_t sites() const noexcept { return static_cast<std::size_t>(distance()) * static_cast<std::size_t>(distance()); }
   void reset() noexcept {
@@ -261,7 +276,7 @@ class Forward {
       Stored* out = nullptr;
       if constexpr (layer + 1 < n_hidden) {
         auto& next = buffers_[layer + 1];
-        next.drop_below(done_[layer + 1] - network.layers[layer + 1].kernel / 2);
+        next.make_room(done_[layer + 1] - network.layers[layer + 1].kernel / 2, end - begin);
         out = next.at(next.end);
       } else {
         out = last_.data();
@@ -280,7 +295,7 @@ class Forward {
         buffers_[layer + 1].end = end;
       } else {
         constexpr int l = n_layers - 1;
-        product_.drop_below(done_[l] - network.layers[l].kernel / 2);
+        product_.make_room(done_[l] - network.layers[l].kernel / 2, end - begin);
         Last::products(out, weights_[l].data(), product_epilogue(), product_.at(product_.end), static_cast<std::ptrdiff_t>(sites()) * (end - begin));
         product_.end = end;
       }
@@ -447,10 +462,9 @@ class Forward {
         take_background(first_sums_, reach + 1, sites() * out);
       } else if (layer < n_hidden) {
         std::size_t size = network.weights(layer);
-        if (const int m = detail::winograd_tile(distance()); is_wide(layer) && m != 0) {
-          const auto n = static_cast<std::size_t>(m + 2);
-          size = n * n * n * in * out;
-          work = spinel::max(work, detail::winograd_work(distance(), m, in, out));
+        if (const auto edges = detail::winograd_edges(distance()); is_wide(layer) && edges.space != 0) {
+          size = static_cast<std::size_t>(edges.frequencies()) * in * out;
+          work = spinel::max(work, detail::winograd_work(distance(), edges, network.in_channels(layer), network.out_channels(layer)));
         }
         weights_[l] = arena.template take<typename Element::weight>(size);
         buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);

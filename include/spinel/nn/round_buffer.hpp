@@ -32,12 +32,14 @@ struct RoundBuffer {
 
   T* at(int round) const noexcept { return memory.data() + static_cast<std::size_t>(round - first) * round_size; }
   void reset() noexcept { first = end = 0; }
-  /// Forgets the rounds below `round`.
-  void drop_below(int round) noexcept {
-    if (round <= first) return;
-    std::memmove(memory.data(), at(round), static_cast<std::size_t>(end - round) * round_size * sizeof(T));
-    first = round;
+  /// Makes room for `incoming` more rounds where there is none by forgetting those below `keep`.
+  void make_room(int keep, int incoming) noexcept {
+    if (static_cast<std::size_t>(end - first + incoming) * round_size <= memory.size() || keep <= first) return;
+    std::memmove(memory.data(), at(keep), static_cast<std::size_t>(end - keep) * round_size * sizeof(T));
+    first = keep;
   }
+  /// Counts rounds from a later one.
+  void renumber(int by) noexcept { first -= by, end -= by; }
 };
 
 /// One round for every kind of round: `ends` at the beginning, one for all between, `ends` at the end.

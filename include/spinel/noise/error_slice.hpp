@@ -277,24 +277,8 @@ class ErrorSlice {
     for (auto& entry : table_)
       if (entry.parts.count != 0) table_[n++] = entry;
     const auto mechanisms = table_.first(n);
-    // Heap sort: in place and without recursion.
-    const auto sift = [&](std::size_t root, std::size_t end) {
-      const SliceMechanism moving = mechanisms[root];
-      for (std::size_t child = 2 * root + 1; child < end; child = 2 * root + 1) {
-        if (child + 1 < end && mechanisms[child].parts < mechanisms[child + 1].parts) ++child;
-        if (!(moving.parts < mechanisms[child].parts)) break;
-        mechanisms[root] = mechanisms[child];
-        root = child;
-      }
-      mechanisms[root] = moving;
-    };
-    for (std::size_t root = n / 2; root-- > 0;) sift(root, n);
-    for (std::size_t end = n; end-- > 1;) {
-      const SliceMechanism largest = mechanisms[0];
-      mechanisms[0] = mechanisms[end];
-      mechanisms[end] = largest;
-      sift(0, end);
-    }
+    spinel::sort(mechanisms.begin(), mechanisms.end(),
+                 [](const SliceMechanism& a, const SliceMechanism& b) { return a.parts < b.parts; });
     return mechanisms;
   }
 
