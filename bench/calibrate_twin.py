@@ -54,16 +54,31 @@ BAD = {
     "NO_COHERENCE": "apparatus"}
 
 
+# Question 5 where it asks for words, of good traces: read off the public labels.
+WORDS = {
+    ("t1", "SUCCESS"): {"decay_visible": True}, ("drag", "SUCCESS"): {"intersection_clear": True},
+    ("rabi", "SUCCESS"): {"amplitude_decay": "stable", "signal_quality": "clean"}, ("rabi_hw", "SUCCESS"): {"amplitude_decay": "stable", "signal_quality": "clean"},
+    ("ramsey_charge_tomography", "EVENT"): {"event_detected": True}, ("ramsey_charge_tomography", "NO_EVENT"): {"event_detected": False},
+    ("qubit_spectroscopy_power_frequency", "SUCCESS"): {"power_regime": "optimal", "measurement_usable": True}, ("gmm", "SUCCESS"): {"separation": "well-separated"},
+    ("pingpong", "SUCCESS"): {"accumulation_type": "linear"}, ("t1_fluctuations", "STABLE"): {"classification": "stable"}}
+
+
 class Twin:
     """One scenario: columns, meta, truth."""
+    families, salt = FAMILIES, ()  # what another generator (calibrate_second.py) has of its own
 
     def __init__(self, family, scenario, seed, louder=1.0):
         self.family, self.scenario, self.louder = family, scenario, louder
-        self.rng = np.random.default_rng([seed, list(FAMILIES).index(family), FAMILIES[family].index(scenario)])
+        self.rng = np.random.default_rng([seed, list(self.families).index(family), self.families[family].index(scenario), *self.salt])
         self.columns, self.meta, self.params, self.sweep, self.outcome = {}, {}, {}, None, None
         getattr(self, family)(scenario)
         self.outcome = self.outcome or GOOD.get(self.status) or BAD[self.status]
         good = self.status in GOOD
+        if self.params or self.status in GOOD:
+            for name, value in WORDS.get((family, self.status), {}).items():
+                self.params[name] = (value, 0)
+        if family == "qubit_spectroscopy_power_frequency" and good:
+            self.params["transitions_visible"] = ("f01_f02half" if "f02half" in scenario else "f01_only", 0)
         self.fit = "no_fit" if family in UNFITTED else "reliable" if good else "unreliable"
 
     # == Helpers ==
@@ -624,6 +639,8 @@ def credit(found, truth, tolerance):
         if not isinstance(found, list) or not truth:
             return 0.0
         return sum(max((credit(f, t, tolerance) for f in found), default=0.0) for t in truth) / max(len(truth), len(found))
+    if isinstance(truth, (str, bool)):
+        return float(found == truth)
     if not isinstance(found, (int, float)):
         return 0.0
     limit = tolerance[1] if isinstance(tolerance, tuple) else tolerance * abs(truth)
@@ -648,18 +665,18 @@ def score(twin, record):
     return q2, q4, q5, q6
 
 
-def run(program, seeds, first=0, families=None, keep=None, louder=lambda seed: 1.0):
-    """[(twin, seed, record, scores)] of all scenarios; `louder` gives a factor on the noise for each seed."""
+def run(program, seeds, first=0, families=None, keep=None, louder=lambda seed: 1.0, make=Twin):
+    """[(twin, seed, record, scores)] of all scenarios of `make`; `louder` gives a factor on the noise for each seed."""
     results = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(keep or temporary)
         folder.mkdir(exist_ok=True)
         twins = {}
-        for family, scenarios in FAMILIES.items():
+        for family, scenarios in make.families.items():
             for scenario in scenarios if not families or family in families else []:
                 for seed in range(first, first + seeds):
                     name = f"{family}-{scenario}-{seed:04d}"
-                    twins[name] = (Twin(family, scenario, seed, louder(seed)), seed)
+                    twins[name] = (make(family, scenario, seed, louder(seed)), seed)
                     twins[name][0].write(folder, name)
         out = folder / "decisions.jsonl"
         subprocess.run([program, "calibrate", "--batch", folder, "--out", out], check=True)
@@ -670,7 +687,7 @@ def run(program, seeds, first=0, families=None, keep=None, louder=lambda seed: 1
     return results
 
 
-def main():
+def main(make=Twin):
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--seeds", type=int, default=30)
@@ -680,7 +697,7 @@ def main():
     parser.add_argument("--family", action="append")
     parser.add_argument("--keep")
     options = parser.parse_args()
-    results = run(options.program, options.seeds, options.first, options.family, options.keep)
+    results = run(options.program, options.seeds, options.first, options.family, options.keep, make=make)
     groups = {}
     for twin, seed, record, scores in results:
         groups.setdefault((twin.family, twin.scenario, twin.status), []).append(scores)

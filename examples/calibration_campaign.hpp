@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
-#include <examples/simulated_device.hpp>
-#include <spinel/calib/engine.hpp>
+#include <examples/calibration_station.hpp>
 #include <spinel/calib/guardrail.hpp>
 #include <string>
 #include <vector>
@@ -22,78 +21,58 @@ struct Score {
   double time_s = 0, usable_s = 0, start_to_usable_s = -1, experiments = 0;
 };
 
-class Campaign {
+class Campaign : Station {
  public:
-  static constexpr double frequency_tolerance = 5e4, amplitude_tolerance = 0.02;    ///< usable: a gate error of about 1e-3
   static constexpr double frequency_harm = 1e5, amplitude_harm = 0.05;
 
-  Campaign(Policy policy, std::uint64_t seed, double fault_rate) : device_(seed), policy_(policy), fault_rate_(fault_rate), scratch_(calib::workspace_doubles(128, 3)) {
-    settings_[0] = device_.f01() + 1.2e5;
-    settings_[1] = device_.pi_amplitude() * 1.08;
+  Campaign(Policy policy, std::uint64_t seed, double fault_rate) : Station(seed), policy_(policy), fault_rate_(fault_rate) {
     limits_[0] = {"f01_Hz", 4.99e9, 5.01e9, 2e6, calib::missing, 12, 1e7, 5e3};
     limits_[1] = {"pi_amplitude", 0.2, 0.6, calib::missing, 0.25, 12, 0.5, 1e-3};
   }
 
   /// Runs until `decisions` have been made; every ten simulated minutes one round of the three experiments.
   Score run(long decisions) {
-    const double start = device_.now_s();
+    const double start = device.now_s();
     while (score_.decisions < decisions) {
       round();
-      const double rest = std::max(1.0, 600 - std::fmod(device_.now_s() - start, 600.0));
-      const double before = device_.now_s();
-      for (double passed = 0; passed < rest; passed += 100) device_.wait(std::min(100.0, rest - passed)), account(std::min(100.0, rest - passed));
+      const double rest = std::max(1.0, 600 - std::fmod(device.now_s() - start, 600.0));
+      const double before = device.now_s();
+      for (double passed = 0; passed < rest; passed += 100) device.wait(std::min(100.0, rest - passed)), account(std::min(100.0, rest - passed));
       (void)before;
-      if (score_.start_to_usable_s < 0 && usable()) score_.start_to_usable_s = device_.now_s() - start;
+      if (score_.start_to_usable_s < 0 && usable()) score_.start_to_usable_s = device.now_s() - start;
     }
-    score_.time_s = device_.now_s() - start;
+    score_.time_s = device.now_s() - start;
     return score_;
   }
 
  private:
-  bool usable() const {
-    return std::fabs(settings_[0] - device_.f01()) < frequency_tolerance && std::fabs(settings_[1] / device_.pi_amplitude() - 1) < amplitude_tolerance;
-  }
   void account(double seconds) { score_.usable_s += usable() ? seconds : 0.0; }
 
   Trace sweep(int kind, Fault fault, int shots) {
     score_.experiments += 1;
-    const double before = device_.now_s();
-    Trace trace = kind == 0   ? device_.ramsey(settings_[0], settings_[1], 5e5, 1.2e-5, 61, shots, fault)
-                  : kind == 1 ? device_.rabi(settings_[0], 0.95, 51, shots, fault)
-                              : device_.relaxation(settings_[1], settings_[0], 2e-4, 41, shots, fault);
-    account(device_.now_s() - before);
+    const double before = device.now_s();
+    Trace trace = Station::sweep(kind, fault, shots);
+    account(device.now_s() - before);
     return trace;
   }
-  calib::Decision decide(int kind, const Trace& trace) {
-    const char* const axes[] = {"delay_s", "amplitude", "delay_s"};
-    const calib::Column columns[] = {{axes[kind], trace.x}, {"population", trace.y}, {"stderr", trace.error}};
-    calib::Request request;
-    request.family = kind == 0 ? calib::Family::ramsey_freq_cal : kind == 1 ? calib::Family::rabi : calib::Family::t1;
-    request.columns = columns;
-    if (kind == 0) request.meta.virtual_detuning_Hz = 5e5;
-    request.meta.qubit_frequency_Hz = settings_[0];
-    return calib::RuleEngine{scratch_}.decide(request);
-  }
-  /// The value that the decision would set; NaN: none.
-  static double found(int kind, const calib::Decision& decision) {
-    const auto* parameter = decision.find(kind == 0 ? "qubit_frequency_Hz" : "pi_amplitude");
-    return parameter != nullptr ? parameter->value : calib::missing;
-  }
-  double truth(int kind) const { return kind == 0 ? device_.f01() : device_.pi_amplitude(); }
   static double harm(int kind, double truth) { return kind == 0 ? frequency_harm : amplitude_harm * truth; }
 
   void round() {
-    if (policy_ == Policy::oracle) settings_[0] = device_.f01(), settings_[1] = device_.pi_amplitude();
+    if (policy_ == Policy::oracle) settings[0] = device.f01(), settings[1] = device.pi_amplitude();
     for (int kind = 0; kind < 3; ++kind) {
       if (policy_ == Policy::never || policy_ == Policy::oracle) {
         ++score_.decisions;
         continue;
       }
       Fault fault = Fault::none;
-      if (device_.uniform() < fault_rate_) fault = static_cast<Fault>(1 + static_cast<int>(5 * device_.uniform()));
-      const Trace trace = sweep(kind, fault, 1000);
-      const auto decision = decide(kind, trace);
+      if (device.uniform() < fault_rate_) fault = static_cast<Fault>(1 + static_cast<int>(5 * device.uniform()));
+      auto decision = decide(kind, sweep(kind, fault, 1000));
       ++score_.decisions;
+      if (policy_ == Policy::engine && kind == 0 && follow(decision)) {
+        decision = decide(kind, sweep(kind, fault, 1000));
+        ++score_.decisions;
+        usual_sweep();
+      }
       score_.faults += fault != Fault::none ? 1 : 0;
       if (kind == 2) {
         // Monitored only: nothing is written, but a sound trace should be read.
@@ -103,11 +82,11 @@ class Campaign {
         }
         continue;
       }
-      const double before = settings_[kind], next = found(kind, decision);
+      const double before = settings[kind], next = found(kind, decision);
       bool written = false;
       if (policy_ == Policy::engine) written = guarded(kind, decision);
-      else if (std::isfinite(next) && (policy_ == Policy::accept_all || decision.redchi < 3)) settings_[kind] = next, written = true;
-      const double real = truth(kind), error = std::fabs(settings_[kind] - real);
+      else if (std::isfinite(next) && (policy_ == Policy::accept_all || decision.redchi < 3)) settings[kind] = next, written = true;
+      const double real = truth(kind), error = std::fabs(settings[kind] - real);
       if (written) {
         ++score_.writes;
         if (error > harm(kind, real) && error > std::fabs(before - real)) ++score_.harmful;
@@ -127,7 +106,7 @@ class Campaign {
     none.type = calib::ActionType::update;
     const auto& action = update != nullptr ? *update : none;
     calib::GuardContext context;
-    context.now_s = device_.now_s();
+    context.now_s = device.now_s();
     context.data_time_s = context.now_s - 10;
     context.last_decision_s = last_;
     context.first_decision = !std::isfinite(last_);
@@ -140,7 +119,7 @@ class Campaign {
     context.approved = true;
     if (history.size() < 8) ++score_.interventions;
     std::vector<double> memory(history.size() + 1);
-    const auto report = calib::allow(action, settings_[kind], decision, &limits_[kind], history, context, memory);
+    const auto report = calib::allow(action, settings[kind], decision, &limits_[kind], history, context, memory);
     if (report.decision != calib::GuardDecision::allowed) {
       const bool anomaly = std::string_view{report.checks.back().name} == "anomaly_z";
       holds_[kind] = anomaly ? holds_[kind] + 1 : 0;
@@ -152,11 +131,11 @@ class Campaign {
       return false;
     }
     holds_[kind] = 0;
-    const double old = settings_[kind], next = action.new_value;
+    const double old = settings[kind], next = action.new_value;
     const auto outcome = calib::write_and_verify(
         old, next,
         [&](double value) noexcept {
-          settings_[kind] = value;
+          settings[kind] = value;
           return true;
         },
         [&]() noexcept {
@@ -169,7 +148,7 @@ class Campaign {
         });
     if (outcome != calib::WriteOutcome::applied) {
       ++score_.rollbacks;
-      failures_.push_back(device_.now_s());
+      failures_.push_back(device.now_s());
       return false;
     }
     history.push_back({limits_[kind].param, next, context.now_s});
@@ -177,11 +156,9 @@ class Campaign {
     return true;
   }
 
-  SimulatedTransmon device_;
   Policy policy_;
   double fault_rate_;
-  std::vector<double> scratch_;
-  double settings_[2]{}, last_ = calib::missing;
+  double last_ = calib::missing;
   int holds_[2]{};
   calib::Limit limits_[2]{};
   std::vector<calib::HistoryEntry> history_[2];

@@ -46,7 +46,7 @@ Inputs read_inputs(const Options& options, const std::string& request_path) {
 }
 
 /// Writes accepted values to the history file and reads them back; a mismatch removes them again.
-void apply(const Options& options, const Inputs& inputs, json& record) {
+void apply(const Options& options, const Inputs& inputs, const calib::Decision& decision, json& record) {
   if (record["decision"] != "applied") return;
   if (options.history.empty() || options.audit.empty()) {
     record["decision"] = "held";
@@ -56,7 +56,13 @@ void apply(const Options& options, const Inputs& inputs, json& record) {
   const auto before = fs::exists(options.history) ? read_file(options.history) : std::string{};
   std::string lines;
   for (const auto& action : record["suggested_actions"])
-    if (action["type"] == "update") lines += to_line({{"param", action["param"]}, {"value", action["new"]}, {"time_s", inputs.now_s}}) + "\n";
+    if (action["type"] == "update") {
+      json entry = {{"param", action["param"]}, {"value", action["new"]}, {"time_s", inputs.now_s}, {"family", record["family"]}};
+      // Height and width of the signal: what the next measurement of this family is compared with.
+      if (std::isfinite(decision.facts.contrast)) entry["contrast"] = decision.facts.contrast;
+      if (std::isfinite(decision.facts.width)) entry["width_Hz"] = decision.facts.width;
+      lines += to_line(entry) + "\n";
+    }
   const auto outcome = calib::write_and_verify(
       0.0, 1.0,
       [&](double next) noexcept {
@@ -124,7 +130,7 @@ void run_calibrate(const Options& options) {
   calib::Decision decision;
   json record = make_record(inputs, options.request, options.trace.empty() ? nullptr : &trace, options.redact, scratch, &decision);
   const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
-  apply(options, inputs, record);
+  apply(options, inputs, decision, record);
   record["latency_us"] = latency;
   if (!options.audit.empty()) append_record(options.audit, record, options.rotate_bytes);
   else record.erase("inputs");

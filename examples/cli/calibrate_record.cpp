@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 #include <spinel/calib/guardrail.hpp>
+#include <spinel/calib/preflight.hpp>
 #include <spinel/core/sha256.hpp>
 
 #include "calibrate_audit.hpp"
@@ -112,6 +113,15 @@ double last_value(const json& history, std::string_view param) {
   return value;
 }
 
+/// Median of the last 64 values of `field` beside this family's accepted values; NaN with fewer than eight.
+double usual(const json& history, std::string_view family, const char* field, std::vector<double>& values) {
+  values.clear();
+  for (const auto& entry : history)
+    if (const auto found = entry.find(field); found != entry.end() && found->is_number() && entry.value("family", "") == family) values.push_back(found->get<double>());
+  if (values.size() < 8) return calib::missing;
+  return calib::median(std::span{values}.last(std::min<std::size_t>(values.size(), 64)));
+}
+
 /// Runs the guardrails over the updates of `record`; fills `guard`, `limits` and `decision`. Without guardrails every decision is advice.
 void guard(json& record, const calib::Decision& decision, const Inputs& inputs) {
   record["guard"] = json::array();
@@ -121,7 +131,7 @@ void guard(json& record, const calib::Decision& decision, const Inputs& inputs) 
     if (action["type"] == "update" && action["old"].is_null())
       if (const double old = last_value(inputs.history, action["param"].get_ref<const std::string&>()); std::isfinite(old)) action["old"] = old;
   if (!inputs.guardrails.is_null()) {
-    only_known(inputs.guardrails, {"limits", "dry_run", "kill_switch", "data_time_s", "max_age_s", "min_confidence", "anomaly_z", "cold_start", "approval", "limits_approved_by", "max_power_dBm"}, "guardrails");
+    only_known(inputs.guardrails, {"limits", "dry_run", "kill_switch", "data_time_s", "max_age_s", "min_confidence", "anomaly_z", "cold_start", "approval", "limits_approved_by", "max_power_dBm", "max_amplitude"}, "guardrails");
     if (!inputs.guardrails.contains("limits") || !inputs.guardrails["limits"].is_object()) throw InputError("guardrails: expected {\"limits\": {param: {...}}}");
   }
   const bool has_update = std::any_of(decision.actions.begin(), decision.actions.end(), [](const auto& action) { return action.type == calib::ActionType::update; });
@@ -210,14 +220,21 @@ void guard(json& record, const calib::Decision& decision, const Inputs& inputs) 
 }  // namespace
 
 json make_record(const Inputs& inputs, const std::string& request_name, const TraceFile* trace, bool redact, std::vector<double>& scratch, calib::Decision* made) {
-  const auto request = parse_request(request_name, inputs.request);
+  auto request = parse_request(request_name, inputs.request);
   const auto thresholds = parse_ruleset("ruleset", inputs.ruleset);
   const auto current = inputs.request.value("current_params", json::object());
   calib::Decision decision;
   json observations;
+  json plan_checks = json::array();
   if (trace != nullptr) {
+    const auto family = std::string{to_string(request.family)};
+    request.meta.usual_contrast = usual(inputs.history, family, "contrast", scratch);
+    request.meta.usual_width = usual(inputs.history, family, "width_Hz", scratch);
     decision = decide(request, *trace, thresholds, scratch);
-    observations = {{"ref", redact ? "redacted" : fs::absolute(trace->path).lexically_normal().string()}, {"sha256", sha256(trace->bytes)}, {"n", trace->rows()}};
+    observations = {{"ref", redact ? "redacted" : fs::absolute(trace->path).lexically_normal().string()}, {"sha256", sha256(trace->bytes)}, {"n", trace->rows()},
+                    {"x_unit", std::string{calib::unit_of(trace->names[0]).name}}, {"y_unit", std::string{calib::unit_of(trace->names[trace->names.size() > 1 ? 1 : 0]).name}}, {"cal_points", request.meta.cal_points}};
+    observations["shots"] = std::isfinite(request.meta.shots) ? json(request.meta.shots) : json(nullptr);
+    observations["virtual_detuning_Hz"] = std::isfinite(request.meta.virtual_detuning_Hz) ? json(request.meta.virtual_detuning_Hz) : json(nullptr);
   } else {
     const auto found = inputs.request.find("plan");
     if (found == inputs.request.end() || !found->is_object()) throw InputError(request_name + ": neither a trace nor a plan");
@@ -226,15 +243,27 @@ json make_record(const Inputs& inputs, const std::string& request_name, const Tr
     calib::Request view;
     view.family = request.family;
     view.meta = request.meta;
-    const auto unit = found->find("unit");
-    const auto factor = calib::unit_of(std::string{"x_"}.append(unit != found->end() && unit->is_string() ? unit->get<std::string>() : "s")).factor;
-    const calib::Plan plan{number_at(*found, "start", 0, "plan") * factor, number_at(*found, "stop", 0, "plan") * factor,
-                           static_cast<int>(std::clamp(number_at(*found, "points", 0, "plan"), 0.0, 1e6))};
-    double expected = calib::missing;
-    for (const char* key : {"T1_s", "T2_echo_s", "T2_star_s"})
-      if (current.is_object() && current.contains(key) && current[key].is_number() && !std::isfinite(expected)) expected = current[key].get<double>();
-    const double limit = inputs.guardrails.is_object() ? number_at(inputs.guardrails, "max_power_dBm", calib::missing, "guardrails") : calib::missing;
-    decision = calib::preflight(view, plan, expected, number_at(*found, "power_dBm", calib::missing, "plan"), limit);
+    const auto name = found->value("unit", json(nullptr));
+    const auto unit = calib::unit_of(std::string{"x_"}.append(name.is_string() ? name.get<std::string>() : std::string{calib::axis_unit(request.family)}));
+    if (name.is_string() && unit.name == "1" && name != "1" && name != "") throw InputError(request_name + ": plan.unit: unknown unit '" + name.get<std::string>() + "'");
+    const double points = number_at(*found, "points", 0, "plan");
+    const calib::Plan plan{number_at(*found, "start", calib::missing, "plan") * unit.factor, number_at(*found, "stop", calib::missing, "plan") * unit.factor,
+                           static_cast<int>(std::isfinite(points) ? std::clamp(points, 0.0, 1e6) : 0.0), unit.name, number_at(*found, "power_dBm", calib::missing, "plan")};
+    const auto first_of = [&](std::initializer_list<const char*> names) {
+      for (const char* key : names)
+        if (const double value = current_value(inputs.request, key); std::isfinite(value)) return value;
+      return calib::missing;
+    };
+    const auto allowed = [&](const char* key) { return inputs.guardrails.is_object() ? number_at(inputs.guardrails, key, calib::missing, "guardrails") : calib::missing; };
+    calib::PlanLimits limits;
+    limits.time_s = request.family == calib::Family::t1 ? first_of({"T1_s"}) : request.family == calib::Family::t2_echo ? first_of({"T2_echo_s"}) : first_of({"T2_star_s"});
+    limits.width_Hz = first_of({"width_Hz", "kappa_Hz"});
+    limits.pi_amplitude = unit.name == "s" ? first_of({"pi_length_s"}) : first_of({"pi_amplitude", "pi_amplitude_V"});
+    limits.max_power_dBm = allowed("max_power_dBm");
+    limits.max_amplitude = allowed("max_amplitude");
+    const auto checked = calib::preflight(view, plan, limits);
+    decision = checked.decision;
+    for (const auto& check : checked.checks) plan_checks.push_back({{"check", check.name}, {"limit", check.limit}, {"value", check.value}, {"pass", check.pass}});
     observations = {{"ref", "plan"}, {"n", 0}};
   }
   json record = to_json(decision, current);
@@ -247,7 +276,14 @@ json make_record(const Inputs& inputs, const std::string& request_name, const Tr
   record["ruleset"] = {{"id", inputs.ruleset.value("id", "calrules")}, {"version", inputs.ruleset.value("version", "1.0.0")}, {"sha256", sha256(to_line(inputs.ruleset))}};
   record["time_s"] = inputs.now_s;
   if (!request.notes.empty()) record["notes"] = request.notes;
+  for (const char* key : {"approval", "fallback", "reason_for_change"}) record[key] = nullptr;
+  if (inputs.request.contains("reason_for_change")) record["reason_for_change"] = inputs.request["reason_for_change"];
+  json covariance = json::array();
+  for (int a = 0; a < decision.unknowns; ++a)
+    for (int b = 0; b < decision.unknowns; ++b) covariance.push_back(std::isfinite(decision.covariance[a][b]) ? json(decision.covariance[a][b]) : json(nullptr));
+  if (decision.unknowns > 0) record["fit"]["cov_sha"] = sha256(to_line(covariance));
   guard(record, decision, inputs);
+  if (!plan_checks.empty()) record["guard"] = plan_checks;
   const json all = {{"request", inputs.request}, {"ruleset", inputs.ruleset}, {"guardrails", inputs.guardrails}, {"history", inputs.history},
                     {"audit", inputs.audit}, {"now_s", inputs.now_s}, {"dry_run", inputs.dry_run}};
   // Redacted: whoever keeps the inputs can show that they are the ones decided on, and the record alone does not give them away.

@@ -48,9 +48,14 @@ TraceFile parse_trace(const std::string& path, std::string bytes) {
   };
   std::string_view line;
   if (!next_line(line)) throw InputError(path + ": empty; expected a header line with column names");
+  if (line.substr(0, 3) == "\xEF\xBB\xBF") line.remove_prefix(3);  // byte order mark
   for (std::size_t start = 0; start <= line.size();) {
     const auto end = std::min(line.find(',', start), line.size());
-    trace.names.emplace_back(line.substr(start, end - start));
+    auto name = line.substr(start, end - start);
+    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
+    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+    if (std::find(trace.names.begin(), trace.names.end(), name) != trace.names.end()) throw InputError(path + ": two columns named '" + std::string{name} + "'");
+    trace.names.emplace_back(name);
     start = end + 1;
   }
   trace.values.resize(trace.names.size());
@@ -122,6 +127,7 @@ void read_cal_points(const json& value, calib::Meta& meta, const std::string& pa
     const auto text = value.get<std::string>();
     const auto at = text.find("last ");
     if (at != std::string::npos) meta.cal_points = std::atoi(text.c_str() + at + 5);
+    if (meta.cal_points <= 0 || meta.cal_points % 2 != 0) throw InputError(path + ": meta.cal_points: expected a number, or \"last N rows\" with an even N");
   } else if (value.is_object() && value.contains("g") && value.contains("e")) {
     for (int k = 0; k < 2; ++k) {
       meta.cal_zero[k] = value.at("g").at(static_cast<std::size_t>(k)).get<double>();
@@ -135,6 +141,17 @@ void read_cal_points(const json& value, calib::Meta& meta, const std::string& pa
 
 }  // namespace
 
+double current_value(const json& request, const char* name) {
+  const auto current = request.find("current_params");
+  if (current == request.end() || current->is_null()) return calib::missing;
+  if (!current->is_object()) throw InputError("request: current_params must be an object");
+  const auto found = current->find(name);
+  if (found == current->end() || found->is_null()) return calib::missing;
+  const auto& value = found->is_object() && found->contains("value") ? (*found)["value"] : *found;
+  if (!value.is_number()) throw InputError(std::string{"request: current_params."}.append(name).append(" must be a number, or {\"value\": number}"));
+  return value.get<double>();
+}
+
 RequestFile parse_request(const std::string& path, const json& document) {
   RequestFile request;
   request.json = document;
@@ -147,16 +164,20 @@ RequestFile parse_request(const std::string& path, const json& document) {
     for (const auto family : calib::family_names) known.append(" ").append(family);
     throw InputError(path + ": unknown family '" + name + "'; known:" + known);
   }
-  constexpr std::string_view fields[] = {"experiment_id", "device_id", "target", "operator", "hardware_rev", "request_ts", "family", "columns", "meta", "current_params", "plan"};
+  constexpr std::string_view fields[] = {"experiment_id", "device_id", "target", "operator", "hardware_rev", "request_ts", "family", "columns", "meta", "current_params", "plan", "reason_for_change"};
   for (const auto& [key, value] : document.items())
     if (std::find(std::begin(fields), std::end(fields), key) == std::end(fields)) request.notes.push_back(std::string{"ignored field "}.append(key));
   if (const auto meta = document.find("meta"); meta != document.end() && !meta->is_null()) {
     if (!meta->is_object()) throw InputError(path + ": field 'meta' must be an object");
     auto& out = request.meta;
+    constexpr std::string_view keys[] = {"virtual_detuning_Hz", "artificial_detuning_Hz", "detuning_Hz", "shots", "cal_points", "qubit_frequency_Hz", "anharmonicity_Hz", "pulse_amplitude", "readout_states", "constraints", "upstream_constraints", "data_time_s"};
+    for (const auto& [key, value] : meta->items())
+      if (std::find(std::begin(keys), std::end(keys), key) == std::end(keys)) request.notes.push_back(std::string{"unused field meta."}.append(key));
     try {
       for (const char* key : {"virtual_detuning_Hz", "artificial_detuning_Hz", "detuning_Hz"})
         if (!std::isfinite(out.virtual_detuning_Hz)) out.virtual_detuning_Hz = number(*meta, key, path);
       out.shots = number(*meta, "shots", path);
+      if (out.shots <= 0) throw InputError(path + ": meta.shots must be positive");
       out.qubit_frequency_Hz = number(*meta, "qubit_frequency_Hz", path);
       out.anharmonicity_Hz = number(*meta, "anharmonicity_Hz", path);
       out.pulse_amplitude = number(*meta, "pulse_amplitude", path);
@@ -167,11 +188,9 @@ RequestFile parse_request(const std::string& path, const json& document) {
       throw InputError(path + ": meta: " + error.what());
     }
   }
-  if (const auto current = document.find("current_params"); current != document.end() && current->is_object() && !std::isfinite(request.meta.qubit_frequency_Hz))
-    if (const auto f01 = current->find("f01_Hz"); f01 != current->end()) {
-      if (f01->is_number()) request.meta.qubit_frequency_Hz = f01->get<double>();
-      else if (f01->is_object() && f01->contains("value") && (*f01)["value"].is_number()) request.meta.qubit_frequency_Hz = (*f01)["value"].get<double>();
-    }
+  if (!std::isfinite(request.meta.qubit_frequency_Hz)) request.meta.qubit_frequency_Hz = current_value(document, "f01_Hz");
+  request.meta.T1_s = current_value(document, "T1_s");
+  request.meta.T2_echo_s = current_value(document, "T2_echo_s");
   return request;
 }
 
@@ -195,7 +214,8 @@ calib::Thresholds parse_ruleset(const std::string& path, const json& document) {
 }
 
 calib::Decision decide(const RequestFile& request, const TraceFile& trace, const calib::Thresholds& thresholds, std::vector<double>& scratch) {
-  if (const auto columns = request.json.find("columns"); columns != request.json.end() && columns->is_array()) {
+  if (const auto columns = request.json.find("columns"); columns != request.json.end()) {
+    if (!columns->is_array()) throw InputError("request: columns must be a list of names");
     if (columns->size() != trace.names.size())
       throw InputError(trace.path + ": " + std::to_string(trace.names.size()) + " columns, the request names " + std::to_string(columns->size()));
     for (std::size_t k = 0; k < columns->size(); ++k)
@@ -226,8 +246,9 @@ json to_json(const calib::Decision& decision, const json& current) {
   const auto& facts = decision.facts;
   json facts_json = json::object();
   const std::pair<const char*, double> numbers[] = {
-      {"n", facts.n}, {"n_missing", facts.n_missing}, {"span", facts.span}, {"step", facts.step}, {"noise", facts.noise}, {"peak_to_peak", facts.peak_to_peak},
-      {"snr", facts.snr}, {"dbic", facts.dbic}, {"relative_stderr", facts.relative_stderr}, {"correlation", facts.correlation}, {"residual_fraction", facts.residual_fraction},
+      {"n", facts.n}, {"n_missing", facts.n_missing}, {"saturated", facts.saturated}, {"axis_ratio", facts.axis_ratio}, {"contrast_ratio", facts.contrast_ratio}, {"width_ratio", facts.width_ratio},
+      {"limit_ratio", facts.limit_ratio}, {"outside", facts.outside}, {"depth", facts.depth}, {"r_squared_other", facts.r_squared_other}, {"sign_known", facts.sign_known}, {"span", facts.span}, {"step", facts.step}, {"noise", facts.noise}, {"peak_to_peak", facts.peak_to_peak},
+      {"snr", facts.snr}, {"dbic", facts.dbic}, {"relative_stderr", facts.relative_stderr}, {"correlation", facts.correlation}, {"residual_fraction", facts.residual_fraction}, {"residual_z", facts.residual_z},
       {"periods", facts.periods}, {"points_per_period", facts.points_per_period}, {"envelope", facts.envelope}, {"window_over_t", facts.window_over_t},
       {"points_per_t", facts.points_per_t}, {"dbic_second", facts.dbic_second}, {"second_ratio", facts.second_ratio}, {"dbic_other", facts.dbic_other},
       {"nyquist_ratio", facts.nyquist_ratio}, {"center", facts.center}, {"width_over_step", facts.width_over_step}, {"span_over_width", facts.span_over_width},
@@ -253,14 +274,33 @@ json to_json(const calib::Decision& decision, const json& current) {
   for (int k = 0; k < 2; ++k)
     if (const auto* re = decision.find(k == 0 ? "cluster0_I" : "cluster1_I"), *im = decision.find(k == 0 ? "cluster0_Q" : "cluster1_Q"); re != nullptr && im != nullptr)
       params[k == 0 ? "cluster0_center" : "cluster1_center"] = {{"value", {re->value, im->value}}, {"unit", re->unit}};
-  for (const auto& feature : decision.features) params[feature.name] = {{"value", feature.value}, {"unit", "1"}};
+  const auto in_words = [](std::string_view value) { return value == "true" || value == "false" ? json(value == "true") : json(value); };
+  for (const auto& feature : decision.features) params[feature.name] = {{"value", in_words(feature.value)}, {"unit", "1"}};
+  if (decision.family == calib::Family::ramsey_charge_tomography && decision.code == calib::Code::NO_EVENT)
+    for (const char* name : {"jump_positions", "jump_sizes_mV"}) params[name] = {{"value", json::array()}, {"unit", name[5] == 'p' ? "1" : "mV"}};
+  // The families of neutral atoms name their uncertainties, as QCalEval does.
+  using enum calib::Family;
+  if (const auto family = decision.family; family == cz_benchmarking || family == microwave_ramsey || family == rydberg_ramsey || family == rydberg_spectroscopy)
+    for (const auto& parameter : decision.params)
+      if (std::isfinite(parameter.stderr_value)) params[std::string{parameter.name} + "_unc"] = {{"value", parameter.stderr_value}, {"unit", parameter.unit}};
   const bool reliable = decision.reliability == calib::Reliability::reliable;
   json fit = {{"model", decision.model}, {"params", reliable ? params : json::object()}, {"constraints", json::array()}};
   // What an unreliable fit found is kept apart, for the operator's eyes only.
   if (decision.reliability == calib::Reliability::unreliable) fit["estimates"] = params;
   for (const char* constraint : decision.constraints) fit["constraints"].push_back(constraint);
   // What can be said in words holds whether or not a curve fits.
-  for (const auto& feature : decision.features) fit["features"][feature.name] = feature.value;
+  for (const auto& feature : decision.features) fit["features"][feature.name] = in_words(feature.value);
+  // Correlations of the fit's unknowns, non-linear before linear, in the order of the model.
+  json correlations = json::array();
+  for (int a = 0; a < decision.unknowns; ++a) {
+    json row = json::array();
+    for (int b = 0; b <= a; ++b) {
+      const double norm = std::sqrt(decision.covariance[a][a] * decision.covariance[b][b]);
+      row.push_back(norm > 0 && std::isfinite(norm) ? json(decision.covariance[a][b] / norm) : json(nullptr));
+    }
+    correlations.push_back(row);
+  }
+  if (decision.unknowns > 0) fit["correlations"] = correlations;
   put(fit, "dbic", facts.dbic);
   put(fit, "redchi", decision.redchi);
   out["fit"] = fit;

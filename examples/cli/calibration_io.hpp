@@ -36,6 +36,9 @@ struct RequestFile {
 RequestFile parse_request(const std::string& path, const nlohmann::json& json);
 nlohmann::json parse_json(const std::string& path, const std::string& bytes);
 
+/// Number under current_params.NAME, given plainly or as {"value": number, ...}; NaN when absent.
+double current_value(const nlohmann::json& request, const char* name);
+
 /// Thresholds from a rule set {"id", "version", "thresholds": {name: number}}.
 calib::Thresholds parse_ruleset(const std::string& path, const nlohmann::json& json);
 

@@ -99,6 +99,7 @@
 #include <spinel/calib/maintain.hpp>
 #include <spinel/calib/maps.hpp>
 #include <spinel/calib/oscillation.hpp>
+#include <spinel/calib/preflight.hpp>
 #include <spinel/calib/propose.hpp>
 #include <spinel/calib/readout.hpp>
 #include <spinel/calib/rule.hpp>

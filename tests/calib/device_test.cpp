@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <examples/calibration_campaign.hpp>
+#include <examples/calibration_maintenance.hpp>
 #include <functional>
 #include <random>
 #include <spinel/calib/maintain.hpp>
@@ -204,6 +205,44 @@ TEST(CalibrationGraph, RefusesDisorderAndStopsAtAFailure) {
   EXPECT_FALSE((CalibrationGraph<4, World>{world.nodes, world}.maintain(1, 0)));
   EXPECT_EQ(world.log, std::vector<std::string>{"calibrate 0"});
   EXPECT_FALSE((CalibrationGraph<1, World>{world.nodes, world}.maintain(1, 0)));
+}
+
+TEST(CalibrationGraph, KeepsTheSimulatedDeviceAtTheLeastCost) {
+  using Log = std::vector<std::string>;
+  Maintenance station{11};
+  // Nothing is known: everything is calibrated, parents first, and ends in tolerance.
+  ASSERT_TRUE(station.maintain());
+  EXPECT_EQ(station.log, (Log{"calibrate ramsey", "calibrate rabi", "calibrate t1"}));
+  EXPECT_TRUE(station.usable());
+  // At once again: nothing is run.
+  station.log.clear();
+  ASSERT_TRUE(station.maintain());
+  EXPECT_TRUE(station.log.empty());
+  // Half an hour later only the frequency is at risk: one short check, or a check and its calibration with the children's checks.
+  const double cost = station.busy_s;
+  station.device.wait(1800);
+  ASSERT_TRUE(station.maintain());
+  ASSERT_FALSE(station.log.empty());
+  EXPECT_EQ(station.log[0], "check ramsey");
+  if (station.log.size() == 1) { EXPECT_LT(station.busy_s - cost, cost / 2); }
+  EXPECT_TRUE(station.usable());
+  // The pulse is lost while its node is thought fresh: the check of T1 finds bad data, the walk goes to the parent and calibrates it first.
+  station.log.clear();
+  station.settings[1] *= 0.35;
+  const double now = station.device.now_s();
+  for (auto& node : station.nodes) node.calibrated_at_s = node.checked_at_s = now;
+  station.nodes[2].checked_at_s = station.nodes[2].calibrated_at_s = now - 1e-3;
+  station.nodes[2].horizon_s = 2e-3;
+  for (std::size_t k = 0; k < 2; ++k) station.nodes[k].calibrated_at_s = now - 1;
+  ASSERT_TRUE(station.maintain());
+  EXPECT_EQ(station.log, (Log{"check t1", "check rabi", "calibrate rabi", "calibrate t1"}));
+  EXPECT_TRUE(station.usable());
+  // A jump on either side, beyond what the virtual detuning tells the sign of: found by one sweep more.
+  for (const double jump : {-3e5, 3e5}) {
+    station.settings[0] += jump;
+    ASSERT_TRUE(station.calibrate(0));
+    EXPECT_TRUE(station.usable()) << jump;
+  }
 }
 
 TEST(CalibrationGraph, ReadsVerdicts) {

@@ -9,6 +9,7 @@
 #include <random>
 #include <span>
 #include <spinel/calib/engine.hpp>
+#include <spinel/calib/preflight.hpp>
 #include <vector>
 
 namespace {
@@ -202,12 +203,51 @@ TEST(Preflight, NyquistWindowAndPower) {
   Request request;
   request.family = Family::ramsey_freq_cal;
   request.meta.virtual_detuning_Hz = 15e6;
-  EXPECT_EQ(preflight(request, {0, 2e-6, 41}, missing, missing, missing).code, Code::SAMPLING_TOO_COARSE);
+  const auto code = [&](Plan plan, PlanLimits limits = {}) {
+    // What a refusal proposes passes: the plan is not sent round in circles.
+    const auto out = preflight(request, plan, limits);
+    for (const auto& action : out.decision.actions) {
+      const auto& sweep = action.sweep;
+      EXPECT_EQ(preflight(request, {sweep.start, sweep.stop, sweep.points, sweep.unit, plan.power_dBm}, limits).decision.code, Code::SUCCESS) << to_string(out.decision.code);
+    }
+    return out.decision.code;
+  };
+  EXPECT_EQ(code({0, 2e-6, 41, "s"}), Code::SAMPLING_TOO_COARSE);
   request.meta.virtual_detuning_Hz = 2e6;
-  EXPECT_EQ(preflight(request, {0, 2e-6, 41}, missing, missing, missing).code, Code::SUCCESS);
-  EXPECT_EQ(preflight(request, {0, 2e-6, 41}, missing, -10, -20).code, Code::AMP_TOO_HIGH);
+  EXPECT_EQ(code({0, 2e-6, 41, "s"}), Code::SUCCESS);
+  PlanLimits limits;
+  limits.max_power_dBm = -20;
+  EXPECT_EQ(code({0, 2e-6, 41, "s", -10}, limits), Code::AMP_TOO_HIGH);
+  EXPECT_EQ(code({0, 2e-6, 41, "s", -20}, limits), Code::SUCCESS);
+  EXPECT_EQ(code({0, 6e-7, 41, "s"}), Code::TOO_FEW_OSC);
+  EXPECT_EQ(code({0, 2e-6, 41, "Hz"}), Code::BAD_INPUT);
+  EXPECT_EQ(code({2e-6, 0, 41, "s"}), Code::BAD_INPUT);
+  EXPECT_EQ(code({0, 2e-6, 4, "s"}), Code::BAD_INPUT);
+  EXPECT_EQ(code({0, missing, 41, "s"}), Code::BAD_INPUT);
+  limits.time_s = 3e-5;
+  request.family = Family::ramsey_t2star;
+  request.meta.virtual_detuning_Hz = 5e5;
+  EXPECT_EQ(code({0, 2e-5, 41, "s"}, limits), Code::WINDOW_TOO_SHORT);
+  EXPECT_EQ(code({0, 7e-5, 141, "s"}, limits), Code::SUCCESS);
   request.family = Family::t1;
-  EXPECT_EQ(preflight(request, {0, 2e-5, 41}, 3e-5, missing, missing).code, Code::WINDOW_TOO_SHORT);
+  EXPECT_EQ(code({0, 2e-5, 41, "s"}, limits), Code::WINDOW_TOO_SHORT);
+  EXPECT_EQ(code({0, 1e-3, 41, "s"}, limits), Code::SAMPLING_TOO_COARSE);
+  EXPECT_EQ(code({0, 1.5e-4, 41, "s"}, limits), Code::SUCCESS);
+  request.family = Family::rabi;
+  limits.pi_amplitude = 0.3;
+  limits.max_amplitude = 0.8;
+  EXPECT_EQ(code({0, 0.9, 51}, limits), Code::AMP_TOO_HIGH);
+  limits.max_amplitude = 2;
+  EXPECT_EQ(code({0, 0.3, 51}, limits), Code::RANGE_TOO_NARROW);
+  EXPECT_EQ(code({0, 1.9, 11}, limits), Code::UNDERSAMPLED);
+  request.family = Family::qubit_spectroscopy;
+  limits.width_Hz = 1e6;
+  EXPECT_EQ(code({5e9, 5.1e9, 51, "Hz"}, limits), Code::SAMPLING_TOO_COARSE);
+  EXPECT_EQ(code({5e9, 5.002e9, 51, "Hz"}, limits), Code::RANGE_TOO_NARROW);
+  EXPECT_EQ(code({5e9, 5.1e9, 201, "Hz"}, limits), Code::SUCCESS);
+  request.family = Family::qubit_spectroscopy_power_frequency;
+  EXPECT_EQ(code({-60, 0, 31, "dBm"}, limits), Code::AMP_TOO_HIGH);
+  EXPECT_EQ(code({-60, -20, 31, "dBm"}, limits), Code::SUCCESS);
 }
 
 }  // namespace

@@ -167,6 +167,72 @@ class Traps(Folder):
         self.assertEqual(record["verdict"]["status"], "BEATING")
         self.assertEqual(record["fit"]["params"], {})
 
+    def test_a_shift_of_unknown_sign_is_not_written(self):
+        # Fringes at 0.9 MHz under a virtual detuning of 0.5 MHz: the qubit is 0.4 MHz off on one side, or 1.4 MHz on the other.
+        x, y = ramsey(f=9e5, n=161)
+        meta = {"virtual_detuning_Hz": 5e5, "qubit_frequency_Hz": 5e9}
+        record = self.decide("ramsey", ["delay_s", "population"], (x, y), meta)
+        self.assertEqual((record["verdict"]["status"], record["verdict"]["rules_fired"]), ("SUCCESS", ["ramsey.sign"]))
+        self.assertEqual([a["type"] for a in record["suggested_actions"]], ["rerun", "change"])
+        self.assertAlmostEqual(record["suggested_actions"][1]["new"] / 3.5e6, 1, delta=0.02)
+        # The sweep that it proposes settles it, for either side and with the sign of a negative virtual detuning.
+        again = record["suggested_actions"][0]["sweep"]
+        for wide in (3.5e6, -3.5e6):
+            for shift in (-4e5, 1.4e6):
+                x, y = ramsey(f=abs(wide - shift), n=again["points"], stop=again["stop"])
+                second = self.decide("ramsey", ["delay_s", "population"], (x, y), {"virtual_detuning_Hz": wide, "qubit_frequency_Hz": 5e9})
+                self.assertEqual([a["type"] for a in second["suggested_actions"]], ["update"])
+                self.assertAlmostEqual(second["fit"]["params"]["delta_phys_Hz"]["value"], shift, delta=1e4)
+        x, y = ramsey(f=6e5, n=161)
+        record = self.decide("ramsey", ["delay_s", "population"], (x, y), meta)
+        self.assertEqual([a["type"] for a in record["suggested_actions"]], ["update"])
+
+    def test_a_saturated_digitizer(self):
+        x, y = ramsey(sigma=0.01)
+        cut = [min(v, 0.6) for v in y]
+        self.assertEqual(self.decide("ramsey", ["delay_s", "signal_V"], (x, y))["verdict"]["status"], "SUCCESS")
+        record = self.decide("ramsey", ["delay_s", "signal_V"], (x, cut))
+        self.assertEqual((record["verdict"]["status"], record["verdict"]["outcome"]), ("BAD_INPUT", "apparatus"))
+        self.assertIn("saturates", record["verdict"]["reason"])
+        self.assertGreater(record["facts"]["saturated"], 0.1)
+        # Few shots repeat their values everywhere, also at the ends.
+        rng = random.Random(3)
+        counted = [sum(rng.random() < v for _ in range(20)) / 20 for v in y]
+        self.assertEqual(self.decide("ramsey", ["delay_s", "signal_V"], (x, counted))["verdict"]["status"], "SUCCESS")
+
+    def test_an_outlier_is_no_line_and_noise_is_no_staircase(self):
+        rng = random.Random(8)
+        f = sweep(5e9, 5.1e9, 101)
+        y = [rng.gauss(0, 0.02) for _ in f]
+        y[40] += 0.14
+        self.assertEqual(self.decide("qubit_spectroscopy", ["frequency_Hz", "signal"], (f, y))["verdict"]["status"], "NO_SIGNAL")
+        line = [v + 0.4 / (1 + ((u - 5.04e9) / 2e6) ** 2) for u, v in zip(f, y)]
+        self.assertEqual(self.decide("qubit_spectroscopy", ["frequency_Hz", "signal"], (f, line))["verdict"]["status"], "SUCCESS")
+        pairs = list(range(21))
+        stairs = [0.0] * 5 + [0.5] * 12 + [1.0] * 4
+        statuses = [self.decide("allxy", ["index", "population"], (pairs, [v + rng.gauss(0, 0.01) for v in values]))["verdict"]["status"]
+                    for values in (stairs, [0.5] * 21, [v + (0.45 if 5 <= k < 17 and k % 2 else 0.0) for k, v in enumerate(stairs)])]
+        self.assertEqual(statuses, ["SUCCESS", "NO_SIGNAL", "MODERATE_ERROR"])
+
+    def test_a_third_cloud(self):
+        rng = random.Random(6)
+        state = [k % 2 for k in range(2000)]
+        clean = [(s * 5 + rng.gauss(0, 1), rng.gauss(0, 1)) for s in state]
+        leaked = [(rng.gauss(2, 1.5), rng.gauss(9, 1.5)) if s and rng.random() < 0.3 else p for s, p in zip(state, clean)]
+        statuses = [self.decide("gmm", ["prepared_state", "I", "Q"], (state, *zip(*points)))["verdict"]["status"] for points in (clean, leaked)]
+        self.assertEqual(statuses, ["SUCCESS", "HIGH_POWER"])
+
+    def test_coherence_above_what_t1_allows(self):
+        rng = random.Random(2)
+        x = sweep(0, 2e-4, 61)
+        y = [0.5 + 0.45 * math.exp(-t / 4e-5) + rng.gauss(0, 0.01) for t in x]
+        names, seen = ["delay_s", "population"], []
+        trace = self.write("t.csv", csv(names, x, y))
+        for t1 in (3e-5, {"value": 3e-5, "version": 4}, 1.2e-5):
+            request = self.write("r.json", {"family": "t2_echo", "columns": names, "current_params": {"T1_s": t1}})
+            seen.append(decision_of(run("calibrate", "--trace", trace, "--request", request))["verdict"]["status"])
+        self.assertEqual(seen, ["SUCCESS", "SUCCESS", "FIT_POOR"])
+
     def test_clouds_that_touch_are_not_called_clean(self):
         rng = random.Random(5)
         state, i, q = [], [], []
@@ -230,7 +296,30 @@ class BadInput(Folder):
         history = self.dir / "h.jsonl"
         record = decision_of(run("calibrate", "--trace", trace, "--request", self.write("r.json", self.REQUEST), "--history", history, "--guardrails", self.write("g.json", self.GUARD), "--audit", self.dir / "a.jsonl", "--now", NOW))
         self.assertEqual(record["decision"], "applied", record["guard"])
-        self.assertEqual(json.loads(history.read_text())["param"], "T1_s")
+        entry = json.loads(history.read_text())
+        self.assertEqual((entry["param"], entry["family"]), ("T1_s", "t1"))
+        self.assertAlmostEqual(entry["contrast"], 1, delta=0.05)
+        # What a record carries beside the verdict.
+        self.assertEqual(record["observations"] | {"ref": "", "sha256": ""}, {"ref": "", "sha256": "", "n": 41, "x_unit": "s", "y_unit": "1", "shots": None, "virtual_detuning_Hz": None, "cal_points": 0})
+        self.assertEqual([len(row) for row in record["fit"]["correlations"]], [1, 2, 3])
+        self.assertTrue(all(abs(v) <= 1 + 1e-12 for row in record["fit"]["correlations"] for v in row))
+        self.assertEqual(len(record["fit"]["cov_sha"]), 64)
+        self.assertLessEqual({"approval", "fallback", "reason_for_change"}, set(record))
+
+    def test_contrast_and_width_are_compared_with_the_history(self):
+        rng = random.Random(5)
+        f = sweep(5e9, 5.1e9, 201)
+        history = self.dir / "usual.jsonl"
+
+        def status(height, width, entries=8, family="qubit_spectroscopy"):
+            history.write_text("".join(json.dumps({"param": "f01_Hz", "value": 5.04e9, "time_s": NOW - 1000 + k, "family": family, "contrast": 1.0, "width_Hz": 1e6}) + "\n" for k in range(entries)))
+            trace = self.write("t.csv", csv(["frequency_Hz", "signal"], f, [height / (1 + ((u - 5.04e9) / width) ** 2) + rng.gauss(0, 0.02) for u in f]))
+            request = self.write("r.json", {"family": "qubit_spectroscopy", "columns": ["frequency_Hz", "signal"]})
+            return decision_of(run("calibrate", "--trace", trace, "--request", request, "--history", history))["verdict"]["status"]
+
+        self.assertEqual([status(0.9, 1.1e6), status(0.35, 1.1e6), status(0.9, 1.2e7)], ["SUCCESS", "LOW_CONTRAST", "AMP_TOO_HIGH"])
+        # Too short a history, or another family's, says nothing.
+        self.assertEqual([status(0.35, 1.1e6, 7), status(0.35, 1.1e6, 20, "res_spec")], ["SUCCESS", "SUCCESS"])
 
     def test_files(self):
         self.error("", "t.csv", "empty")
@@ -239,6 +328,9 @@ class BadInput(Folder):
         self.error("delay_us,signal\n1,2\n3,4,5\n", "t.csv:3", "3 fields, expected 2")
         self.error("delay_us,signal\n1,2\n3,x\n", "t.csv:3", "'x' in column signal")
         self.error("delay_s,signal\n1,2\n", "column 1 is 'delay_s'")
+        self.error("signal,signal\n1,2\n", "two columns named 'signal'")
+        # A byte order mark, blanks about the names and Windows line ends are no reason to refuse.
+        self.verdict("\ufeffdelay_us, signal \r\n" + "".join(f"{k},0.5\r\n" for k in range(20)), "NO_SIGNAL")
         done = run("calibrate", "--trace", self.dir / "none.csv", "--request", self.write("r.json", self.REQUEST))
         self.assertEqual(done.returncode, 2)
         self.assertIn("none.csv", done.stderr)
@@ -251,8 +343,18 @@ class BadInput(Folder):
         self.error(good, "expected a JSON object", request="[1]")
         self.error(good, "meta.shots", request={"family": "t1", "meta": {"shots": "many"}})
         self.error(good, "cal_points", request={"family": "t1", "meta": {"cal_points": 3}})
-        self.verdict(good, "NO_SIGNAL", request={"family": "t1", "colour": "red"})
+        self.error(good, "cal_points", request={"family": "t1", "meta": {"cal_points": "four"}})
+        self.error(good, "meta.shots", "positive", request={"family": "t1", "meta": {"shots": -5}})
+        self.error(good, "columns must be a list", request={"family": "t1", "columns": "delay_us"})
+        self.error(good, "current_params must be", request={"family": "t1", "current_params": [1]})
+        self.error(good, "current_params.T1_s", request={"family": "t1", "current_params": {"T1_s": "long"}})
+        self.verdict(good, "BAD_INPUT", request={"family": "t1", "meta": {"cal_points": 100}})
+        for family, unit in (("rabi", "MHz"), ("drag", "us"), ("pingpong", "GHz"), ("randomized_benchmarking", "ns"), ("allxy", "V"), ("res_spec", "V"), ("time_of_flight", "Hz")):
+            self.verdict(good.replace("delay_us", f"x_{unit}"), "BAD_INPUT", request={"family": family})
+            self.assertIn("unit", json.loads((self.dir / "a.jsonl").read_text().splitlines()[-1])["verdict"]["reason"])
+        self.verdict(good, "NO_SIGNAL", request={"family": "t1", "colour": "red", "meta": {"smell": 1}})
         self.assertIn("colour", json.loads((self.dir / "a.jsonl").read_text().splitlines()[-1])["notes"][0])
+        self.assertIn("meta.smell", json.loads((self.dir / "a.jsonl").read_text().splitlines()[-1])["notes"][1])
 
     def test_traces(self):
         x, flat = sweep(0, 100, 41), [0.5] * 41
@@ -644,6 +746,29 @@ class Batch(Folder):
         self.assertEqual(record["verdict"]["status"], "SAMPLING_TOO_COARSE")
         request["meta"]["virtual_detuning_Hz"] = 2e6
         self.assertEqual(decision_of(run("calibrate", "--request", self.write("r.json", request)))["verdict"]["status"], "SUCCESS")
+        def plan(family, start, stop, points, unit, current=None, guard=None, meta=None, **more):
+            request = {"family": family, "meta": meta or {}, "current_params": current or {}, "plan": {"start": start, "stop": stop, "points": points, "unit": unit, **more}}
+            extra = ["--guardrails", self.write("g.json", {"limits": {}, **guard})] if guard else []
+            record = decision_of(run("calibrate", "--request", self.write("p.json", request), *extra))
+            status = record["verdict"]["status"]
+            self.assertEqual(record["decision"], "advice" if status == "SUCCESS" else "rejected")
+            self.assertEqual([c["pass"] for c in record["guard"]], [True] * (len(record["guard"]) - 1) + [status == "SUCCESS"])
+            if status not in ("SUCCESS", "BAD_INPUT"):
+                self.assertNotEqual(status, "SUCCESS")
+                sweeps = [a["sweep"] for a in record["suggested_actions"] if a["type"] == "rerun"]
+                for s in sweeps:
+                    self.assertEqual(plan(family, s["start"], s["stop"], s["points"], s["unit"], current, guard, meta, **more), "SUCCESS")
+            return status
+
+        # Each refusal beside the plan that differs in one thing and passes.
+        self.assertEqual([plan("t1", 0, stop, 41, "us", {"T1_s": {"value": 3e-5}}) for stop in (40, 150, 900)], ["WINDOW_TOO_SHORT", "SUCCESS", "SAMPLING_TOO_COARSE"])
+        self.assertEqual([plan("t2_echo", 0, 150, 41, "us", {"T1_s": 1e-3, "T2_echo_s": t}) for t in (3e-5, 1e-3)], ["SUCCESS", "WINDOW_TOO_SHORT"])
+        self.assertEqual([plan("rabi", 0, top, 51, "V", None, {"max_amplitude": 0.8}) for top in (0.8, 0.81)], ["SUCCESS", "AMP_TOO_HIGH"])
+        self.assertEqual([plan("qubit_spectroscopy", 5, 5.1, 201, "GHz", None, {"max_power_dBm": -20}, power_dBm=p) for p in (-20, -19)], ["SUCCESS", "AMP_TOO_HIGH"])
+        self.assertEqual([plan("ramsey_t2star", 0, 20, 61, "us", {"T2_star_s": t}, meta={"virtual_detuning_Hz": 5e5}) for t in (1e-5, 3e-5)], ["SUCCESS", "WINDOW_TOO_SHORT"])
+        self.assertEqual([plan("t1", *shape) for shape in ((0, 100, 41, "GHz"), (100, 0, 41, "us"), (0, 100, 3, "us"))], ["BAD_INPUT"] * 3)
+        done = run("calibrate", "--request", self.write("r.json", {"family": "t1", "plan": {"start": 0, "stop": 1, "points": 41, "unit": "weeks"}}))
+        self.assertEqual((done.returncode, "weeks" in done.stderr), (2, True))
         del request["plan"]["stop"]
         done = run("calibrate", "--request", self.write("r.json", request))
         self.assertEqual((done.returncode, "plan.stop" in done.stderr), (2, True))

@@ -64,7 +64,10 @@ void analyze_cz_benchmarking(const Request& request, Decision& decision, Memory&
     const double error = value[k] * fit.theta_stderr[0] / reach;
     decision.add(names[k], value[k], error, "1");
     if (k == 0) facts.relative_stderr = error / spinel::max(1 - 0.9 * value[k], 1e-3);
-    if (!data.weight.empty()) decision.redchi = fit.rss / spinel::max(1.0, facts.n - 2);
+    if (!data.weight.empty()) {
+      decision.redchi = fit.rss / spinel::max(1.0, facts.n - 2);
+      decision.add(k == 0 ? "chi_squared_retention" : "chi_squared_polarization", decision.redchi, missing, "1");
+    }
   }
   facts.contrast = value[0];
   facts.error = 1 - value[1];
@@ -155,6 +158,7 @@ void analyze_rabi_line(const Request& request, Decision& decision, Memory& works
   facts.contrast = spinel::fabs(best.linear[0]) * s * s * data.y_scale;
   facts.snr = sigma > 0 ? facts.contrast / data.y_scale / sigma : facts.contrast / spinel::max(facts.noise, 1e-12);
   facts.center = best.theta[0] + 0.5;
+  decision.keep(best);
   facts.relative_stderr = best.theta_stderr[0] / spinel::max(best.theta[1], 1e-9);
   if (!data.weight.empty()) decision.redchi = best.rss / spinel::max(1.0, facts.n - 5);
   const double f0 = best.theta[0] * facts.span + middle, rabi = best.theta[1] * facts.span, t = best.theta[2] / facts.span;
@@ -165,6 +169,7 @@ void analyze_rabi_line(const Request& request, Decision& decision, Memory& works
   decision.add("t_ns", t * 1e9, best.theta_stderr[2] / facts.span * 1e9, "ns");
   decision.add("f_Rabi_MHz", rabi * 1e-6, best.theta_stderr[1] * facts.span * 1e-6, "MHz");
   decision.add("contrast", facts.contrast, missing, "1");
+  if (spinel::isfinite(decision.redchi)) decision.add("chi_squared", decision.redchi, missing, "1");
 }
 
 }  // namespace spinel::calib

@@ -75,6 +75,7 @@ void analyze_pinchoff(const Request& request, Decision& decision, Memory& worksp
   facts.snr = sigma > 0 ? spinel::fabs(swing) / sigma : 1e9;
   // Share of the step that the sweep has not reached yet at its closed end.
   const double width = fit.theta[1], middle = fit.theta[0];
+  decision.keep(fit);
   facts.completeness = 1 - 1 / (1 + spinel::exp(spinel::min(60.0, (1 - middle) / width)));
   // A curve that rises is a sweep run backwards when its low end is the one near zero, else an inverted signal.
   facts.inverted = swing < 0 && spinel::fabs(first) > 0.5 * spinel::fabs(last);

@@ -52,7 +52,7 @@ void analyze_decay(const Request& request, Decision& decision, Memory& workspace
   const Fit open = free_fitter.refine(start, bounds);
   const double decay_height = spinel::fabs(open.linear[0]) * (spinel::exp(-open.theta[0] * data.x[0]) - spinel::exp(-open.theta[0] * data.x[n - 1]));
   facts.dbic = constant_bic(data.data()) - open.bic();
-  facts.residual_fraction = systematic_residual(free_fitter, open, decay_height);
+  facts.residual_fraction = systematic_residual(free_fitter, open, decay_height, facts.residual_z);
   const double sigma = spinel::sqrt(open.rss / spinel::max(1.0, facts.n - 3));
   facts.snr = sigma > 0 && signal.weight.empty() ? decay_height / sigma : (facts.noise > 0 ? decay_height * data.y_scale / facts.noise : 1e9);
 
@@ -78,6 +78,7 @@ void analyze_decay(const Request& request, Decision& decision, Memory& workspace
   decision.model = benchmarking ? "A p^m + B" : "A exp(-t/T) + B";
   const double rate = fit.theta[0], rate_error = fit.theta_stderr[0];
   const double t = reach / rate, t_error = t * rate_error / rate;
+  decision.keep(fit);
   facts.relative_stderr = rate_error / rate;
   facts.correlation = open.correlation;
   facts.window_over_t = signal.x[n - 1] / t;
@@ -98,10 +99,15 @@ void analyze_decay(const Request& request, Decision& decision, Memory& workspace
     decision.add("alpha", alpha, alpha_error, "1");
     decision.add("epc", 0.5 * (1 - alpha), 0.5 * alpha_error, "1");
     decision.constraints.push_back("error per Clifford (1 - p)/2: one qubit");
+    const double floor = open.linear[1] * data.y_scale + data.y_shift;
+    decision.add("floor", floor, open.linear_stderr[1] * data.y_scale, "1");
+    if (find_column(request.columns, "population", 1) >= 0 || find_column(request.columns, "probability", 1) >= 0)
+      decision.features.push_back({"floor", spinel::fabs(floor - 0.5) < 0.1 ? "near one half" : "away from one half: leakage, or preparation and measurement errors"});
     facts.window_over_t = signal.x[n - 1] * (1 - alpha);
     facts.error = 1 - alpha;
   } else if (echo) {
     decision.add("T2_echo_s", t, t_error, "s");
+    facts.limit_ratio = t / (2 * meta.T1_s * (1 + 3 * facts.relative_stderr));
     const double one[1] = {fit.theta[0]};
     const double powers[5] = {0.8, 1.0, 1.3, 1.7, 2.0};
     if (n >= 10) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include <spinel/calib/codes.hpp>
+#include <spinel/calib/linear.hpp>
 #include <spinel/calib/trace.hpp>
 #include <spinel/core/fixed_vector.hpp>
 #include <spinel/core/math.hpp>
@@ -46,11 +47,12 @@ struct Action {
 
 /// Numbers the rules look at. NaN means: not measured by this family, and no rule fires on it.
 struct Facts {
-  double n = 0, n_missing = 0, n_distinct = 0, span = missing, step = missing, noise = missing, peak_to_peak = missing;
+  double n = 0, n_missing = 0, n_distinct = 0, saturated = missing, axis_ratio = missing, span = missing, step = missing, noise = missing, peak_to_peak = missing;
   double snr = missing;             ///< fitted peak to peak over noise
   double dbic = missing;            ///< BIC(constant) - BIC(model): evidence that there is a signal
   double relative_stderr = missing, correlation = missing;
   double residual_fraction = missing;  ///< systematic residual (smoothed peak to peak) over signal
+  double residual_z = missing;         ///< correlation of neighboring residuals, in standard errors
   double periods = missing, points_per_period = missing, envelope = missing;  ///< envelope: end over start
   double window_over_t = missing, points_per_t = missing;
   double dbic_second = missing;     ///< evidence for a second tone, line or decay
@@ -60,7 +62,8 @@ struct Facts {
   double center = missing;          ///< position of the feature in the sweep: 0 start, 1 end
   double width_over_step = missing, span_over_width = missing;
   double separation = missing;      ///< distance of two clouds over their width
-  double ellipticity = missing;
+  double ellipticity = missing, outside = missing;  ///< outside: share of shots away from both clouds and from the line between them
+  double depth = missing;           ///< height of a line over the level it stands on
   double error = missing;           ///< error per gate (pingpong), deviation (AllXY), phase error
   double contrast = missing;
   double tunability = missing;      ///< ridge excursion over linewidth (maps)
@@ -75,7 +78,9 @@ struct Facts {
   double misfit = missing;             ///< residual of a smooth ridge over the scatter between neighboring slices
   double lines = missing;              ///< model-free count of spectral lines
   double window_periods = missing;     ///< periods within one window of a sweep taken in windows
-  double detuning = missing, r_squared = missing, kurtosis = missing;
+  double detuning = missing, r_squared = missing, r_squared_other = missing, kurtosis = missing;
+  double contrast_ratio = missing, width = missing, width_ratio = missing;  ///< over what this family's accepted decisions had
+  double limit_ratio = missing;        ///< a coherence time over what others allow it, with three standard errors
   bool constant = false, calibrated = false, population = false, f02_half = false, inverted = false;
   const char* input_error = nullptr;
 };
@@ -103,6 +108,8 @@ struct Decision {
   FixedVector<ListItem, 32> lists{};
   FixedVector<Feature, 8> features{};
   double redchi = missing;
+  int unknowns = 0;                       ///< of the fit: non-linear parameters, then linear ones
+  double covariance[max_unknowns][max_unknowns]{};
   Code code = Code::BAD_INPUT;
   Outcome outcome = Outcome::apparatus;
   Reliability reliability = Reliability::no_fit;
@@ -118,6 +125,13 @@ struct Decision {
   }
   void list(const char* name, double value, const char* unit) noexcept {
     if (lists.size() < 32) lists.push_back({name, value, unit});
+  }
+  /// Keeps the covariance of the fit that the parameters come from.
+  template <class Fit>
+  void keep(const Fit& fit) noexcept {
+    unknowns = fit.unknowns;
+    for (int a = 0; a < unknowns; ++a)
+      for (int b = 0; b < unknowns; ++b) covariance[a][b] = fit.covariance[a][b];
   }
   const Parameter* find(std::string_view name) const noexcept {
     for (const auto& parameter : params)
@@ -137,6 +151,38 @@ constexpr Reliability question_4(const Decision& decision) noexcept {
   if (decision.code == Code::BAD_INPUT) return Reliability::no_fit;
   if (decision.reliability == Reliability::no_fit || (decision.family == Family::drag && decision.code == Code::OPTIMAL_NOT_CENTERED)) return Reliability::unreliable;
   return decision.reliability;
+}
+
+/// QCalEval's question 5 where it asks for words: what can be said of a trace whether or not a curve fits.
+constexpr void describe(Decision& decision) noexcept {
+  const auto& facts = decision.facts;
+  const auto say = [&](const char* name, const char* value) {
+    if (decision.features.size() < 8) decision.features.push_back({name, value});
+  };
+  const auto yes = [](bool value) { return value ? "true" : "false"; };
+  const bool seen = decision.code != Code::NO_SIGNAL && decision.code != Code::BAD_INPUT;
+  switch (decision.family) {
+    case Family::t1: case Family::t2_echo:
+      say("decay_visible", yes(seen));
+      break;
+    case Family::drag:
+      say("intersection_clear", yes(seen && facts.center >= 0 && facts.center <= 1));
+      break;
+    case Family::rabi: case Family::rabi_hw:
+      say("amplitude_decay", decision.code == Code::DAMPED ? "decaying" : "stable");
+      say("signal_quality", decision.code == Code::DAMPED ? "distorted" : !seen || decision.code == Code::FIT_POOR || facts.snr < 4 ? "noisy" : "clean");
+      break;
+    case Family::ramsey_charge_tomography:
+      say("event_detected", yes(decision.code == Code::EVENT));
+      break;
+    case Family::qubit_spectroscopy_power_frequency:
+      say("transitions_visible", !seen ? "none" : facts.second_fraction > 0.15 ? "f01_f02half" : "f01_only");
+      say("power_regime", !seen ? "low" : decision.code == Code::AMP_TOO_HIGH ? "high" : "optimal");
+      say("measurement_usable", yes(decision.code == Code::SUCCESS));
+      break;
+    default:
+      break;
+  }
 }
 
 }  // namespace spinel::calib

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a trace to a decision: the family's analysis, the rules, the proposed actions. No heap, no clock, no file: the caller hands
-// in columns and scratch memory and gets plain data back. Also the pre-flight check of a sweep that has not run yet.
+// in columns and scratch memory and gets plain data back.
 #pragma once
 
 #include <spinel/calib/atoms.hpp>
@@ -24,19 +24,6 @@ namespace spinel::calib {
 /// True when this engine has an analysis for the family.
 constexpr bool is_supported(Family family) noexcept {
   return family != Family::unknown;
-}
-
-/// Unit that a family's first sweep column must carry; empty: any. A bare number is always taken as it is.
-constexpr std::string_view axis_unit(Family family) noexcept {
-  switch (family) {
-    case Family::t1: case Family::t2_echo: case Family::ramsey_freq_cal: case Family::ramsey_t2star: case Family::rydberg_ramsey:
-    case Family::zz:
-      return "s";
-    case Family::res_spec: case Family::rydberg_spectroscopy: case Family::qubit_spectroscopy: case Family::dispersive_shift:
-      return "Hz";
-    default:
-      return {};
-  }
 }
 
 /// The most rows that a family's analysis looks at: bounds the time and the memory of a decision. Shots and maps have many rows, sweeps few.
@@ -74,14 +61,16 @@ class RuleEngine {
     } else {
       for (const auto& column : request.columns)
         if (column.values.size() != request.columns[0].values.size()) decision.facts.input_error = "columns of unequal length";
-      const auto unit = unit_of(request.columns[0].name).name, wanted = axis_unit(request.family);
-      if (!wanted.empty() && unit != "1" && unit != wanted) decision.facts.input_error = "the sweep column's unit is not the one of this family's sweep";
+      if (!axis_fits(request.family, unit_of(request.columns[0].name).name)) decision.facts.input_error = "the sweep column's unit is not the one of this family's sweep";
       if (decision.facts.input_error == nullptr) analyze(request, decision, workspace);
     }
     if (workspace.overflowed() && decision.facts.input_error == nullptr) decision.facts.input_error = "more points than the workspace holds";
     for (const auto& parameter : decision.params)
       if (!spinel::isfinite(parameter.value) && decision.facts.input_error == nullptr) decision.facts.relative_stderr = 1e9;
+    decision.facts.contrast_ratio = decision.facts.contrast / request.meta.usual_contrast;
+    decision.facts.width_ratio = decision.facts.width / request.meta.usual_width;
     judge(decision, thresholds_);
+    describe(decision);
     decision.confidence = confidence(decision);
     propose(request, decision);
     return decision;

@@ -28,6 +28,8 @@ inline bool measure(const Signal& signal, Decision& decision, Workspace& workspa
   facts.n = static_cast<double>(signal.x.size());
   facts.n_missing = static_cast<double>(signal.n_missing);
   facts.calibrated = signal.calibrated;
+  facts.saturated = signal.saturated;
+  if (signal.has_complex) facts.axis_ratio = signal.axis_ratio;
   decision.x_unit = signal.x_unit;
   if (signal.error != nullptr) {
     facts.input_error = signal.error;
@@ -95,19 +97,25 @@ inline Normalized normalize(Span<const double> x, Span<const double> y, Span<con
   return out;
 }
 
-/// Peak to peak of the residual after a running mean of `width` points, over `signal`: what the model leaves unexplained.
+/// Peak to peak of the residual after a running mean of `width` points, over `signal`: what the model leaves unexplained. `z` gets the
+/// correlation of neighboring residuals in standard errors: under three, the residual is noise, however large.
 template <Curve C>
-double systematic_residual(Fitter<C>& fitter, const Fit& fit, double signal, std::size_t width = 5) noexcept {
+double systematic_residual(Fitter<C>& fitter, const Fit& fit, double signal, double& z, std::size_t width = 5) noexcept {
   double linear[6];
   fitter.project(fit.theta, linear);
-  double low = 0, high = 0, sum = 0;
+  double low = 0, high = 0, sum = 0, square = 0, lag = 0, previous = 0;
   for (std::size_t k = 0; k < fit.n; ++k) {
+    const double r = fitter.residual(k, linear);
+    square += r * r;
+    lag += r * previous;
+    previous = r;
     sum += fitter.residual(k, linear);
     if (k >= width) sum -= fitter.residual(k - width, linear);
     if (k + 1 < width) continue;
     low = spinel::min(low, sum / static_cast<double>(width));
     high = spinel::max(high, sum / static_cast<double>(width));
   }
+  z = square > 0 ? lag / square * spinel::sqrt(static_cast<double>(fit.n)) : 0.0;
   return signal > 0 ? (high - low) / signal : 0.0;
 }
 

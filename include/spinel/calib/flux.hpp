@@ -62,19 +62,9 @@ RidgeFit fit_ridge(const C& curve, Normalized& data, Span<const double> base, Sp
 template <class Memory>
 void analyze_flux_spectrum(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
-  const auto ridge = detail::read_ridge(request, workspace);
-  if (ridge.error != nullptr) {
-    facts.input_error = ridge.error;
-    return;
-  }
+  const auto ridge = detail::open_map(request, decision, workspace);
+  if (ridge.error != nullptr) return;
   const std::size_t n = ridge.bias.size();
-  facts.n = static_cast<double>(request.columns[0].values.size());
-  facts.n_distinct = static_cast<double>(n);
-  facts.span = ridge.bias[n - 1] - ridge.bias[0];
-  facts.step = facts.span / static_cast<double>(n - 1);
-  decision.x_unit = ridge.bias_unit;
-  decision.x_first = ridge.bias[0];
-  decision.x_last = ridge.bias[n - 1];
   auto weight = workspace.take(n), rest = workspace.take(n), base = workspace.take(n), widths = workspace.take(n);
   if (workspace.overflowed() || !(facts.span > 0)) return;
   double seen = 0, twice = 0;
@@ -166,19 +156,9 @@ void analyze_flux_spectrum(const Request& request, Decision& decision, Memory& w
 template <class Memory>
 void analyze_coupler_flux(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
-  const auto ridge = detail::read_ridge(request, workspace);
-  if (ridge.error != nullptr) {
-    facts.input_error = ridge.error;
-    return;
-  }
+  const auto ridge = detail::open_map(request, decision, workspace);
+  if (ridge.error != nullptr) return;
   const std::size_t n = ridge.bias.size();
-  facts.n = static_cast<double>(request.columns[0].values.size());
-  facts.n_distinct = static_cast<double>(n);
-  facts.span = ridge.bias[n - 1] - ridge.bias[0];
-  facts.step = facts.span / static_cast<double>(n - 1);
-  decision.x_unit = ridge.bias_unit;
-  decision.x_first = ridge.bias[0];
-  decision.x_last = ridge.bias[n - 1];
   auto work = workspace.take(n), bias = workspace.take(n), f = workspace.take(n);
   if (workspace.overflowed()) return;
   std::size_t clear = 0;

@@ -108,6 +108,7 @@ void analyze_drag(const Request& request, Decision& decision, Memory& workspace)
     const Fit curve = fit_curve(Polynomial<2>{}, data.data(), {}, {}, nullptr, workspace);
     facts.noise = noise_level(difference, workspace);
     facts.dbic = constant_bic(data.data()) - spinel::min(line.bic(), curve.bic());
+    decision.keep(line);
     facts.snr = line.linear_stderr[1] > 0 ? spinel::fabs(line.linear[1]) / line.linear_stderr[1] : 1e9;
     facts.constant = spinel::fabs(line.linear[1]) == 0.0;
     if (facts.constant) return;
@@ -192,16 +193,19 @@ void analyze_pingpong(const Request& request, Decision& decision, Memory& worksp
   if (from_equator && (!oscillates || sine.bic() < wave.bic() + 6)) {
     error = two_pi * sine.theta[0] / facts.span * (sine.linear[0] < 0 ? -1 : 1);
     error_stderr = two_pi * sine.theta_stderr[0] / facts.span;
+    decision.keep(sine);
     decision.model = "exp(-n/N) sin(n e) from the equator: error e rad a pulse";
   } else if (oscillates) {
     // Phase advance a pulse: a pulse that misses pi by e turns the Bloch vector by e more each time.
     error = two_pi * wave.theta[0] / facts.span;
     error_stderr = two_pi * wave.theta_stderr[0] / facts.span;
+    decision.keep(wave);
     decision.model = "exp(-n/N) cos(n e + p): error e rad a pulse";
   } else {
     // sin(n e)/2 about the equator: slope e/2.
     error = 2 * line.linear[1] / facts.span;
     error_stderr = 2 * line.linear_stderr[1] / facts.span;
+    decision.keep(line);
     decision.model = "linear in n: slope e/2";
   }
   facts.error = population ? spinel::fabs(error) : (oscillates ? spinel::fabs(error) : missing);
@@ -242,6 +246,15 @@ void analyze_allxy(const Request& request, Decision& decision, Memory& workspace
   }
   double deviation = 0, worst = 0;
   const double half[2] = {5.0, 17.0};
+  {
+    // Evidence for the staircase: y = a + b ideal against a constant.
+    const auto data = normalize(signal.x, signal.y, {}, 0.0, 1.0, true, workspace);
+    if (workspace.overflowed()) return;
+    for (std::size_t k = 0; k < n; ++k) data.x[k] = static_cast<double>(k / each) < half[0] ? 0.0 : static_cast<double>(k / each) < half[1] ? 0.5 : 1.0;
+    const Fit stairs = fit_curve(Polynomial<1>{}, data.data(), {}, {}, nullptr, workspace);
+    decision.keep(stairs);
+    facts.dbic = constant_bic(data.data()) - stairs.bic();
+  }
   for (std::size_t k = 0; k < n; ++k) {
     const auto pair = static_cast<double>(k / each);
     const double ideal = pair < half[0] ? 0.0 : pair < half[1] ? 0.5 : 1.0;

@@ -94,6 +94,7 @@ bool fit_notch(const Signal& signal, const Line& guess, Decision& decision, Memo
   const double f_error = best.theta_stderr[0] * span, half_error = best.theta_stderr[1] * span;
   const double base = spinel::hypot(best.linear[0], best.linear[1]);
   const double loaded = f / (2 * half), loaded_error = loaded * half_error / half;
+  decision.keep(best);
   decision.model = "notch resonator, complex: a (1 - (Q/Qe) / (1 + 2 i Q (f - f0)/f0)) exp(-2 pi i f t)";
   decision.constraints.push_back("frequency, Q and delay from the complex signal; flat background");
   decision.add("frequency_Hz", f, f_error, "Hz");
@@ -162,6 +163,8 @@ void analyze_spectrum(const Request& request, Decision& decision, Memory& worksp
   facts.correlation = line.fit.correlation;
   facts.width_over_step = line.width / facts.step;
   facts.span_over_width = facts.span / line.width;
+  facts.width = line.width;
+  decision.keep(line.fit);
 
   // Model-free count of lines: smoothed extremes on the line's side, of at least a third of the highest and six noise levels, with a valley
   // between neighbors. Three lines defeat a search that takes away one at a time.
@@ -171,7 +174,8 @@ void analyze_spectrum(const Request& request, Decision& decision, Memory& worksp
     auto copy = workspace.take(n);
     if (copy.empty()) return;
     for (std::size_t k = 0; k < n; ++k) copy[k] = data.y[k];
-    const double base = median(copy), noise = noise_level(data.y, workspace);
+    const double base = median(copy), level = spinel::fabs(base * data.y_scale + data.y_shift), noise = noise_level(data.y, workspace);
+    if (signal.has_complex || find_column(request.columns, "magnitude", 1) >= 0) facts.depth = spinel::fabs(line.height) / spinel::max(level, 1e-300);
     double highest = 0;
     const auto smooth = [&](std::size_t k) { return sign * ((data.y[k - 1] + 2 * data.y[k] + data.y[k + 1]) / 4 - base); };
     for (std::size_t k = 1; k + 1 < n; ++k) highest = spinel::max(highest, smooth(k));
@@ -200,7 +204,7 @@ void analyze_spectrum(const Request& request, Decision& decision, Memory& worksp
     {
       Fitter<Plain> fitter{Plain{}, data.data(), workspace};
       if (!fitter.ready()) return;
-      facts.residual_fraction = systematic_residual(fitter, line.fit, spinel::fabs(line.height) / data.y_scale);
+      facts.residual_fraction = systematic_residual(fitter, line.fit, spinel::fabs(line.height) / data.y_scale, facts.residual_z);
       double linear[6];
       fitter.project(line.fit.theta, linear);
       for (std::size_t k = 0; k < n; ++k) rest[k] = fitter.residual(k, linear);
@@ -220,7 +224,7 @@ void analyze_spectrum(const Request& request, Decision& decision, Memory& worksp
       Fitter<Plain> fitter{Plain{}, left.data(), workspace};
       if (fitter.ready()) {
         const double height = spinel::fabs(line.height) / data.y_scale;
-        facts.residual_fraction = systematic_residual(fitter, other.fit, height / left.y_scale);
+        facts.residual_fraction = systematic_residual(fitter, other.fit, height / left.y_scale, facts.residual_z);
         facts.snr = spinel::max(facts.snr, height / spinel::max(other_sigma, 1e-300));
       }
       const double gap = spinel::fabs(other.f - line.f);
@@ -259,7 +263,15 @@ void analyze_spectrum(const Request& request, Decision& decision, Memory& worksp
   decision.add("num_resonances", spinel::isfinite(other_f) ? 2 : 1, 0, "1");
   if (resonator) {
     decision.add("Q_loaded", line.f / (2 * line.width), line.f / (2 * line.width) * line.width_stderr / line.width, "1");
-    decision.add("contrast", facts.contrast, line.fit.linear_stderr[0] * data.y_scale, "1");
+    // Over the level that the line stands on, where the signal has one.
+    const double unit = spinel::isfinite(facts.depth) ? facts.depth / facts.contrast : 1.0;
+    if (two_resonators) {
+      const double other = facts.second_ratio * facts.contrast * unit, own = facts.contrast * unit;
+      decision.list("contrast", line.f < other_f ? own : other, "1");
+      decision.list("contrast", line.f < other_f ? other : own, "1");
+    } else {
+      decision.add("contrast", facts.contrast * unit, line.fit.linear_stderr[0] * data.y_scale * unit, "1");
+    }
   }
 }
 

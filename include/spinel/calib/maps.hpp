@@ -148,6 +148,23 @@ inline Ridge read_ridge(const Request& request, Workspace& workspace) noexcept {
   return ridge;
 }
 
+/// The ridge, and the facts that every map has: slices, span and step of the bias. Its error is the decision's.
+inline Ridge open_map(const Request& request, Decision& decision, Workspace& workspace) noexcept {
+  const auto ridge = read_ridge(request, workspace);
+  auto& facts = decision.facts;
+  facts.input_error = ridge.error;
+  if (ridge.error != nullptr) return ridge;
+  const std::size_t n = ridge.bias.size();
+  facts.n = static_cast<double>(request.columns[0].values.size());
+  facts.n_distinct = static_cast<double>(n);
+  facts.span = ridge.bias[n - 1] - ridge.bias[0];
+  facts.step = facts.span / static_cast<double>(n - 1);
+  decision.x_unit = ridge.bias_unit;
+  decision.x_first = ridge.bias[0];
+  decision.x_last = ridge.bias[n - 1];
+  return ridge;
+}
+
 /// Reweighting around `fit_once`, which fits with the current weights and leaves residuals in `rest`: four rounds of Huber weights find
 /// the ridge, then slices beyond four scales (never closer than `floor`) count as having found something else.
 template <class FitOnce>
@@ -177,19 +194,9 @@ template <class Memory>
 void analyze_flux_map(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
   const bool resonator = request.family == Family::resonator_flux_map;
-  const auto ridge = detail::read_ridge(request, workspace);
-  if (ridge.error != nullptr) {
-    facts.input_error = ridge.error;
-    return;
-  }
+  const auto ridge = detail::open_map(request, decision, workspace);
+  if (ridge.error != nullptr) return;
   const std::size_t n = ridge.bias.size();
-  facts.n = static_cast<double>(request.columns[0].values.size());
-  facts.n_distinct = static_cast<double>(n);
-  facts.span = ridge.bias[n - 1] - ridge.bias[0];
-  facts.step = facts.span / static_cast<double>(n - 1);
-  decision.x_unit = ridge.bias_unit;
-  decision.x_first = ridge.bias[0];
-  decision.x_last = ridge.bias[n - 1];
   auto weight = workspace.take(n), rest = workspace.take(n), base = workspace.take(n);
   if (workspace.overflowed() || !(facts.span > 0)) return;
   double seen = 0;
@@ -227,6 +234,7 @@ void analyze_flux_map(const Request& request, Decision& decision, Memory& worksp
     double spot = middle + phase / frequency;
     spot -= spinel::round(spot * frequency) / frequency;
     const double spot_error = fit.linear_stderr[1] / spinel::max(spinel::hypot(fit.linear[0], fit.linear[1]), 1e-12) / two_pi / frequency;
+    decision.keep(fit);
     facts.dbic = constant_bic(data.data()) - fit.bic();
     facts.tunability = amplitude / spinel::max(ridge.step, 1e-300);
     facts.periods = fit.theta[0];
@@ -246,6 +254,7 @@ void analyze_flux_map(const Request& request, Decision& decision, Memory& worksp
         rest[k] = data.y[k] - fit.linear[0] - data.x[k] * (fit.linear[1] + data.x[k] * fit.linear[2]);
     });
     const Fit flat = fit_curve(Polynomial<1>{}, data.data(), {}, {}, nullptr, workspace);
+    decision.keep(fit);
     facts.dbic = constant_bic(data.data()) - fit.bic();
     facts.dbic_other = flat.bic() - fit.bic();
     double low = 1e300, high = -1e300;
@@ -276,22 +285,15 @@ void analyze_flux_map(const Request& request, Decision& decision, Memory& worksp
 template <class Memory>
 void analyze_power_map(const Request& request, Decision& decision, Memory& workspace) noexcept {
   auto& facts = decision.facts;
-  const auto ridge = detail::read_ridge(request, workspace);
-  if (ridge.error != nullptr) {
-    facts.input_error = ridge.error;
-    return;
-  }
+  const auto ridge = detail::open_map(request, decision, workspace);
+  if (ridge.error != nullptr) return;
   const std::size_t n = ridge.bias.size();
-  facts.n = static_cast<double>(request.columns[0].values.size());
-  facts.span = ridge.bias[n - 1] - ridge.bias[0];
-  decision.x_unit = ridge.bias_unit;
-  decision.x_first = ridge.bias[0];
-  decision.x_last = ridge.bias[n - 1];
-  double seen = 0, narrow = 1e300, at = missing, best_snr = 0;
+  double seen = 0, twice = 0, narrow = 1e300, at = missing, best_snr = 0;
   for (std::size_t k = 0; k < n; ++k) {
     best_snr = spinel::max(best_snr, ridge.snr[k]);
     if (ridge.snr[k] < 5) continue;
     seen += 1;
+    twice += ridge.second[k] > 3.5 && ridge.second[k] > 0.2 * ridge.snr[k] ? 1 : 0;
     if (ridge.width[k] < narrow) {
       narrow = ridge.width[k];
       at = ridge.frequency[k];
@@ -314,6 +316,7 @@ void analyze_power_map(const Request& request, Decision& decision, Memory& works
   const double steps = (ridge.frequency_high - ridge.frequency_low) / spinel::max(ridge.step, 1e-300);
   facts.span_over_width = steps / spinel::max(narrow, 1.0);
   facts.constant = seen < 2;
+  facts.second_fraction = seen > 0 ? twice / seen : 0.0;
   decision.model = "strongest line of each power";
   if (seen >= 2) {
     decision.add("f01_Hz", at, ridge.step, "Hz");

@@ -89,20 +89,25 @@ void oscillation_facts(const Tone& tone, const Normalized& data, Decision& decis
   facts.correlation = tone.fit.correlation;
   facts.envelope = tone.damped ? spinel::exp(-facts.span / tone.t) : 1.0;
   facts.contrast = 2 * tone.amplitude;
-  const double visible = 2 * tone.amplitude / data.y_scale;
-  if (tone.damped) {
-    Fitter<DampedCosine> fitter{DampedCosine{data.uniform}, data.data(), workspace};
-    if (fitter.ready()) facts.residual_fraction = systematic_residual(fitter, tone.fit, visible);
-  } else {
-    Fitter<Cosine> fitter{Cosine{data.uniform}, data.data(), workspace};
-    if (fitter.ready()) facts.residual_fraction = systematic_residual(fitter, tone.fit, visible);
-  }
-  double rss = 0.0;
+  decision.keep(tone.fit);
+  // What is seen of it: an arc of a slow cosine is lower than the cosine.
+  double lowest = spinel::infinity, highest = -spinel::infinity, rss = 0.0;
   for (std::size_t k = 0; k < data.y.size(); ++k) {
     const double envelope = tone.damped ? spinel::exp(-tone.fit.theta[1] * spinel::fabs(data.x[k])) : 1.0;
     const double turn = two_pi * tone.fit.theta[0] * data.x[k];
-    const double r = data.y[k] - envelope * (tone.fit.linear[0] * spinel::cos(turn) + tone.fit.linear[1] * spinel::sin(turn)) - tone.fit.linear[2];
+    const double swing = envelope * (tone.fit.linear[0] * spinel::cos(turn) + tone.fit.linear[1] * spinel::sin(turn));
+    lowest = spinel::min(lowest, swing);
+    highest = spinel::max(highest, swing);
+    const double r = data.y[k] - swing - tone.fit.linear[2];
     rss += r * r;
+  }
+  const double whole = 2 * tone.amplitude / data.y_scale, visible = facts.periods < 0.5 ? spinel::min(whole, highest - lowest) : whole;
+  if (tone.damped) {
+    Fitter<DampedCosine> fitter{DampedCosine{data.uniform}, data.data(), workspace};
+    if (fitter.ready()) facts.residual_fraction = systematic_residual(fitter, tone.fit, visible, facts.residual_z);
+  } else {
+    Fitter<Cosine> fitter{Cosine{data.uniform}, data.data(), workspace};
+    if (fitter.ready()) facts.residual_fraction = systematic_residual(fitter, tone.fit, visible, facts.residual_z);
   }
   const double sigma = spinel::sqrt(rss / spinel::max(1.0, facts.n - 5));
   facts.snr = sigma > 0 ? visible * spinel::sqrt(spinel::max(facts.envelope, 0.05)) / sigma : 1e9;
@@ -215,6 +220,9 @@ void analyze_rabi(const Request& request, Decision& decision, Memory& workspace)
     const Fit rival = fit_curve(DetunedRabi{}, data.data(), frequencies, offs, bounds, workspace);
     facts.dbic_other = spinel::min(tone.fit.bic(), tone.bic) - rival.bic();
     facts.second_ratio = rival.theta[1];
+    double total = 0;
+    for (const double y : data.y) total += y * y;
+    facts.r_squared_other = total > 0 && data.weight.empty() ? 1 - rival.rss / total : missing;
   }
   decision.constraints.push_back("phase and offset free");
   decision.constraints.push_back("pi_amplitude: the extremum nearest to half a period; half_period: 1/(2 f)");
@@ -310,6 +318,10 @@ void analyze_ramsey(const Request& request, Decision& decision, Memory& workspac
   }
   facts.window_over_t = facts.span / tone.t;
   facts.points_per_t = tone.t / facts.step;
+  if (spinel::isfinite(tone.t)) {
+    const double allowed = spinel::isfinite(meta.T2_echo_s) ? spinel::min(meta.T2_echo_s, spinel::isfinite(meta.T1_s) ? 2 * meta.T1_s : meta.T2_echo_s) : 2 * meta.T1_s;
+    facts.limit_ratio = tone.t / (allowed * (1 + 3 * tone.t_stderr / tone.t));
+  }
 
   double f = tone.f;
   const double nyquist_Hz = 0.5 / facts.step, sample_Hz = 1.0 / facts.step;
@@ -325,18 +337,26 @@ void analyze_ramsey(const Request& request, Decision& decision, Memory& workspac
       if (best != f) decision.constraints.push_back("frequency unfolded against the virtual detuning: a hypothesis, not a measurement");
       f = best;
     }
-    const double delta = spinel::fabs(requested) - f;
+    // A negative virtual detuning turns the other way: fringes faster than it mean a shift up.
+    const double delta = requested > 0 ? requested - f : requested + f;
     decision.add("delta_phys_Hz", delta, tone.f_stderr, "Hz");
     facts.sign_known = spinel::fabs(delta) < 0.5 * spinel::fabs(requested) ? 1.0 : 0.0;
     if (spinel::isfinite(meta.qubit_frequency_Hz))
       decision.add("qubit_frequency_Hz", meta.qubit_frequency_Hz + delta, tone.f_stderr, "Hz");
+    if (facts.sign_known < 0.5) decision.constraints.push_back("sign of the shift open: the fringes are off the virtual detuning by more than half of it");
     decision.constraints.push_back("delta_phys = virtual detuning - fitted frequency; new qubit frequency = old + delta_phys");
   }
   decision.add("frequency_Hz", f, tone.f_stderr, "Hz");
   if (spinel::isfinite(tone.t)) {
     decision.add("T2_star_s", tone.t, tone.t_stderr, "s");
     decision.add("T2_star_us", tone.t * 1e6, tone.t_stderr * 1e6, "us");
-    if (request.family == Family::rydberg_ramsey) decision.add("T2_us", tone.t * 1e6, tone.t_stderr * 1e6, "us");
+    if (request.family == Family::rydberg_ramsey) {
+      decision.add("T2_us", tone.t * 1e6, tone.t_stderr * 1e6, "us");
+      // Shot-to-shot spread of the frequency that would dephase in T2.
+      const double noise = 1e-3 * spinel::sqrt2 / (two_pi * tone.t);
+      decision.add("frequency_noise_kHz", noise, noise * tone.t_stderr / tone.t, "kHz");
+      if (spinel::isfinite(decision.redchi)) decision.add("RChi2", decision.redchi, missing, "1");
+    }
   }
   if (request.family == Family::rydberg_ramsey) decision.add("frequency_MHz", f * 1e-6, tone.f_stderr * 1e-6, "MHz");
   if (request.family == Family::microwave_ramsey) facts.detuning = spinel::isfinite(requested) ? f - spinel::fabs(requested) : f;

@@ -76,7 +76,7 @@ inline void propose(const Request& request, Decision& decision) noexcept {
 
   if (decision.reliability == Reliability::reliable && decision.outcome != Outcome::anomalous)
     for (const auto& target : detail::targets)
-      if (target.family == decision.family)
+      if (target.family == decision.family && !(facts.sign_known < 0.5 && target.family == Family::ramsey_freq_cal))
         if (const auto* parameter = decision.find(target.fitted)) {
           Action action;
           action.type = ActionType::update;
@@ -88,7 +88,15 @@ inline void propose(const Request& request, Decision& decision) noexcept {
         }
 
   switch (decision.code) {
-    case Code::SUCCESS: case Code::STABLE: break;
+    case Code::SUCCESS:
+      if (decision.family == Family::ramsey_freq_cal && facts.sign_known < 0.5) {
+        // Large against both readings of the shift, v - f and v + f: one more sweep tells them apart.
+        const double v = request.meta.virtual_detuning_Hz, f = facts.periods / span, wider = 2.5 * (spinel::fabs(v) + f);
+        rerun(first, first + 12.0 / wider, 101, "twelve fringes of the larger virtual detuning");
+        change("virtual_detuning_Hz", v, spinel::copysign(wider, v), "larger than either reading of the shift, so that its sign shows");
+      }
+      break;
+    case Code::STABLE: break;
     case Code::TOO_FEW_OSC: {
       const double f = facts.periods / span;
       rerun(spinel::max(0.0, first), spinel::min(first + 10 * span, first + spinel::max(3 * span, 5.0 / f)), spinel::max(n, 41), "window for at least five fringes at the fitted frequency");
@@ -177,63 +185,6 @@ inline void propose(const Request& request, Decision& decision) noexcept {
       break;
     }
   }
-}
-
-/// A sweep that has not run yet, in SI units.
-struct Plan {
-  double start = 0, stop = 0;
-  int points = 0;
-};
-
-/// Checks a plan before it runs: points, Nyquist against the virtual detuning, window against the expected time constant (NaN:
-/// unknown), power against the limit. The verdict is SUCCESS or the code that the sweep would earn.
-inline Decision preflight(const Request& request, const Plan& plan, double expected_time_s, double power, double power_limit) noexcept {
-  Decision decision;
-  decision.family = request.family;
-  decision.model = "pre-flight";
-  decision.x_first = plan.start;
-  decision.x_last = plan.stop;
-  const double span = plan.stop - plan.start, step = plan.points > 1 ? span / (plan.points - 1) : 0;
-  decision.facts.n = plan.points;
-  decision.facts.span = span;
-  decision.facts.step = step;
-  const auto verdict = [&](Code code, Outcome outcome, const char* rule, const char* why) {
-    decision.code = code;
-    decision.outcome = outcome;
-    decision.reliability = Reliability::no_fit;
-    decision.reason = why;
-    decision.rules_fired.push_back(rule);
-  };
-  const auto rerun = [&](double stop, int points, const char* why) {
-    Action action;
-    action.type = ActionType::rerun;
-    action.sweep = {plan.start, stop, points, "s"};
-    action.why = why;
-    decision.actions.push_back(action);
-  };
-  const bool ramsey = request.family == Family::ramsey_freq_cal || request.family == Family::ramsey_t2star || request.family == Family::microwave_ramsey || request.family == Family::rydberg_ramsey;
-  const double detuning = spinel::fabs(request.meta.virtual_detuning_Hz);
-  decision.confidence = 1.0;
-  if (!(span > 0) || plan.points < 5) {
-    verdict(Code::BAD_INPUT, Outcome::apparatus, "plan.shape", "the plan needs stop > start and at least five points");
-  } else if (spinel::isfinite(power) && spinel::isfinite(power_limit) && power > power_limit) {
-    verdict(Code::AMP_TOO_HIGH, Outcome::suboptimal, "plan.power", "the planned power is above its limit");
-  } else if (ramsey && detuning > 0.4 / step) {
-    verdict(Code::SAMPLING_TOO_COARSE, Outcome::suboptimal, "plan.nyquist", "the virtual detuning is above 0.8 of the Nyquist frequency of the plan");
-    rerun(plan.start + spinel::min(span, 10.0 / detuning), 81, "eight points a fringe");
-  } else if (ramsey && detuning > 0 && detuning * span < 2) {
-    verdict(Code::TOO_FEW_OSC, Outcome::suboptimal, "plan.fringes", "less than two fringes of the virtual detuning fit in the window");
-    rerun(plan.start + 5.0 / detuning, spinel::max(plan.points, 41), "five fringes");
-  } else if ((request.family == Family::t1 || request.family == Family::t2_echo) && plan.stop < 2 * expected_time_s) {
-    verdict(Code::WINDOW_TOO_SHORT, Outcome::suboptimal, "plan.window", "the window is shorter than two expected decay times");
-    rerun(5 * expected_time_s, spinel::max(plan.points, 31), "five expected decay times");
-  } else if ((request.family == Family::t1 || request.family == Family::t2_echo) && 3 * step > expected_time_s) {
-    verdict(Code::SAMPLING_TOO_COARSE, Outcome::suboptimal, "plan.step", "fewer than three points in one expected decay time");
-    rerun(5 * expected_time_s, 41, "five expected decay times");
-  } else {
-    verdict(Code::SUCCESS, Outcome::expected, "plan.ok", "the planned sweep passes every check");
-  }
-  return decision;
 }
 
 }  // namespace spinel::calib

@@ -133,6 +133,37 @@ void analyze_readout(const Request& request, Decision& decision, Memory& workspa
   const double variance = direction[0] * direction[0] * pooled[0] + 2 * direction[0] * direction[1] * pooled[1] + direction[1] * direction[1] * pooled[2];
   const double sigma = spinel::sqrt(spinel::max(variance, 0.0));
   const double threshold = 0.5 * (m0 + m1) + (m1 > m0 ? variance / (m1 - m0) * spinel::log(count[0] / count[1]) : 0.0);
+  if (two_d && sigma > 0) {
+    // Scale of the ground cloud along and across the line, by the median so that leaked shots do not widen it.
+    ScratchScope scope{workspace};
+    auto away = workspace.take(n);
+    if (away.empty()) return;
+    const double norm = spinel::max(spinel::hypot(gap[0], gap[1]), 1e-300), line[2][2] = {{gap[0] / norm, gap[1] / norm}, {-gap[1] / norm, gap[0] / norm}};
+    double center[2], scale[2], far_end = 0;
+    for (int axis = 0; axis < 2; ++axis) {
+      const auto place = [&](std::size_t k) { return re[k] * line[axis][0] + im[k] * line[axis][1]; };
+      std::size_t used_here = 0;
+      for (std::size_t k = 0; k < n; ++k)
+        if (state[k] < 0.5) away[used_here++] = place(k);
+      center[axis] = median(away.first(used_here));
+      for (std::size_t k = 0; k < used_here; ++k) away[k] = spinel::fabs(away[k] - center[axis]);
+      scale[axis] = spinel::max(1.4826 * median(away.first(used_here)), 1e-300);
+      if (axis == 0) {
+        used_here = 0;
+        for (std::size_t k = 0; k < n; ++k)
+          if (state[k] > 0.5 && state[k] < 1.5) away[used_here++] = place(k);
+        far_end = median(away.first(used_here));
+      }
+    }
+    double off = 0, all = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+      if (state[k] > 1.5) continue;
+      const double u = re[k] * line[0][0] + im[k] * line[0][1], v = re[k] * line[1][0] + im[k] * line[1][1];
+      all += 1;
+      off += spinel::fabs(v - center[1]) > 4 * scale[1] || u < center[0] - 4 * scale[0] || u > spinel::max(far_end, center[0]) + 4 * scale[0] ? 1 : 0;
+    }
+    facts.outside = off / spinel::max(1.0, all);
+  }
   double right[2]{};
   std::size_t used = 0;
   for (std::size_t k = 0; k < n; ++k) {

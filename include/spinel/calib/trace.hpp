@@ -32,6 +32,8 @@ enum class Constraint : std::uint8_t { by_default, fixed, free };
 struct Meta {
   double virtual_detuning_Hz = missing, shots = missing, qubit_frequency_Hz = missing, anharmonicity_Hz = missing;
   double pulse_amplitude = missing;
+  double T1_s = missing, T2_echo_s = missing;             ///< in force: what a coherence time may not exceed
+  double usual_contrast = missing, usual_width = missing;  ///< medians of earlier accepted decisions of this family
   int cal_points = 0;               ///< last rows of the trace; first half prepared in 0, second half in 1
   bool has_cal_levels = false;      ///< levels given apart from the trace, as I and Q of both states
   double cal_zero[2]{}, cal_one[2]{};
@@ -67,6 +69,34 @@ constexpr Unit unit_of(std::string_view column) noexcept {
   return {};
 }
 
+/// Unit that a family's sweep is planned in; empty: any.
+constexpr std::string_view axis_unit(Family family) noexcept {
+  switch (family) {
+    case Family::t1: case Family::t2_echo: case Family::ramsey_freq_cal: case Family::ramsey_t2star: case Family::rydberg_ramsey:
+    case Family::zz: case Family::time_of_flight: case Family::t1_fluctuations:
+      return "s";
+    case Family::res_spec: case Family::rydberg_spectroscopy: case Family::qubit_spectroscopy: case Family::dispersive_shift:
+      return "Hz";
+    case Family::randomized_benchmarking: case Family::pingpong: case Family::allxy: case Family::cz_benchmarking:
+      return "1";
+    case Family::conditional_oscillation_cz:
+      return "rad";
+    default:
+      return {};
+  }
+}
+
+/// Whether a first sweep column in `unit` can be this family's. A bare number is always taken as it is.
+constexpr bool axis_fits(Family family, std::string_view unit) noexcept {
+  if (unit == "1") return true;
+  switch (family) {
+    case Family::rabi: case Family::rabi_hw: return unit == "V" || unit == "A" || unit == "s";
+    case Family::drag: case Family::pinchoff: return unit == "V" || unit == "A";
+    case Family::microwave_ramsey: return unit == "s" || unit == "Hz";
+    default: return axis_unit(family).empty() || unit == axis_unit(family);
+  }
+}
+
 constexpr bool starts_with(std::string_view text, std::string_view start) noexcept {
   return text.substr(0, start.size()) == start;
 }
@@ -89,6 +119,7 @@ struct Signal {
   bool has_complex = false;          ///< re and im below are filled
   Span<double> re{}, im{};
   double axis_ratio = 1.0;           ///< large over total variance along the principal axis of IQ data
+  double saturated = 0.0;            ///< share of the raw values that sit at one end of their range
   std::size_t n_missing = 0;
   const char* error = nullptr;       ///< why there is no signal, a static string
 };
@@ -136,6 +167,23 @@ inline double fine_step(Span<const double> x, Span<double> gaps, double least, s
   const double step = *fifth;
   for (std::size_t k = 1; k < x.size(); ++k) windows += x[k] - x[k - 1] > 4 * step ? 1U : 0U;
   return step;
+}
+
+/// Share of `values` that equal their largest or their smallest value, where the others hardly ever repeat: a digitizer at its end. Counts
+/// of few shots repeat everywhere and give 0. NaN sorts to the end and takes no part. `scratch` has the size of `values`.
+inline double saturation(Span<const double> values, Span<double> scratch) noexcept {
+  std::size_t n = 0;
+  for (const double value : values)
+    if (spinel::isfinite(value)) scratch[n++] = value;
+  if (n < 12) return 0.0;
+  spinel::sort(scratch.data(), scratch.data() + n);
+  std::size_t low = 1, high = 1, repeats = 0;
+  while (low < n && scratch[low] == scratch[0]) ++low;
+  while (high < n && scratch[n - 1 - high] == scratch[n - 1]) ++high;
+  if (low + high >= n) return 0.0;
+  for (std::size_t k = low + 1; k + high < n; ++k) repeats += scratch[k] == scratch[k - 1] ? 1U : 0U;
+  const std::size_t inside = n - low - high, most = spinel::max(low, high);
+  return most >= 4 && inside >= 6 && 20 * repeats <= inside ? static_cast<double>(most) / static_cast<double>(n) : 0.0;
 }
 
 /// Unit vector of the principal axis of (re, im); `ratio` is its share of the variance.
@@ -219,12 +267,21 @@ inline Signal read_signal(const Request& request, std::size_t axis_column, std::
     }
     weight[row] = errors >= 0 ? at(errors, row) : 0.0;
   }
+  // A probability may sit at its ends for good reason; a voltage that does was cut.
+  if (iq || polar || !(starts_with(columns[plain].name, "p") || counts >= 0 || starts_with(columns[plain].name, "retention"))) {
+    signal.saturated = saturation(columns[iq ? static_cast<std::size_t>(i_column) : plain].values, scratch);
+    if (iq) signal.saturated = spinel::max(signal.saturated, saturation(columns[static_cast<std::size_t>(q_column)].values, scratch));
+  }
 
   // Calibration levels: given, or the last rows.
   double zero[2] = {request.meta.cal_zero[0], request.meta.cal_zero[1]}, one[2] = {request.meta.cal_one[0], request.meta.cal_one[1]};
   bool levels = request.meta.has_cal_levels;
   const auto cal = static_cast<std::size_t>(spinel::max(0, request.meta.cal_points));
-  if (cal >= 2 && cal + 3 <= n) {
+  if (cal + 3 > n && cal > 0) {
+    signal.error = "calibration points leave fewer than three rows of the sweep";
+    return signal;
+  }
+  if (cal >= 2) {
     const std::size_t half = cal / 2;
     zero[0] = zero[1] = one[0] = one[1] = 0.0;
     for (std::size_t k = 0; k < half; ++k) {
