@@ -102,7 +102,7 @@ ActivationRanges<network> calibrated_ranges(const StreamRun& run, const WeightsV
 
 inline std::string shape_of(const Network& network) {
   std::string shape = std::to_string(network.input_channels);
-  for (int l = 0; l < network.n_layers; ++l) shape += "-" + std::to_string(network.layers[l].filters);
+  for (int l = 0; l < network.n_layers; ++l) shape.append("-").append(std::to_string(network.layers[l].filters));
   return shape;
 }
 
