@@ -437,6 +437,14 @@ class Guardrails(Folder):
         self.guard["dry_run"] = False
         self.assertEqual(self.attempt(extra=["--dry-run"])["decision"], "advice")
 
+    def test_the_example_file_gives_advice_until_it_is_told_to_write(self):
+        self.guard = json.loads((pathlib.Path(__file__).parents[2] / "examples" / "guardrails.json").read_text())
+        self.assertEqual(self.attempt()["decision"], "advice")
+        self.guard["dry_run"] = False
+        self.assertEqual(self.attempt(now=NOW + 1)["decision"], "applied")
+        self.guard["kill_switch"] = True
+        self.stopped("kill_switch", "rejected", now=NOW + 2)
+
     def test_kill_switch(self):
         self.guard["kill_switch"] = True
         self.stopped("kill_switch", "rejected")
