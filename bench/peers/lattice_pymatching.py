@@ -13,7 +13,7 @@ import stim
 
 DEFAULT = ["5,5,0.001,20000", "5,5,0.003,20000", "5,5,0.006,10000", "9,9,0.001,8000", "9,9,0.003,8000", "9,9,0.006,4000",
            "13,13,0.001,6000", "13,13,0.003,4000", "13,13,0.006,1500", "21,21,0.001,600", "21,21,0.003,300",
-           "21,21,0.006,120"]
+           "21,21,0.006,120", "13,104,0.001,200", "13,104,0.003,100", "13,104,0.006,60"]
 
 
 def tail_of(peer, events, repetitions=5):
@@ -53,13 +53,14 @@ def measure(program, d, rounds, p, n_shots, repetitions=7):
 
         ready = ours.stdout.readline().split()
         setup = dict(zip(ready[1::2], ready[2::2]))
-        peer_times, our_times, ratios = [], [], []
+        peer_times, our_times, one_basis_times, ratios = [], [], [], []
         for _ in range(repetitions):
             start = time.thread_time()
             peer.decode_batch(events, bit_packed_shots=True, bit_packed_predictions=True)
             peer_times.append(1e6 * (time.thread_time() - start) / n_shots)
             our_times.append(float(ask("run")[0]))
             ratios.append(peer_times[-1] / our_times[-1])
+            one_basis_times.append(float(ask("observable")[0]))
         tail, peer_tail = ask("tail"), tail_of(peer, events)
         proof = ask("proof " + folder + "/proof")
         mine = numpy.fromfile(folder + "/proof", dtype=numpy.int64).reshape(-1, 2)
@@ -75,14 +76,14 @@ def measure(program, d, rounds, p, n_shots, repetitions=7):
             f"{statistics.median(our_times):.3f} | **{statistics.median(ratios):.2f}** | {' / '.join(f'{t:.2f}' for t in peer_tail)} | "
             f"{' / '.join(tail[:4])} | **{peer_tail[2] / float(tail[2]):.1f}** | "
             f"{different} | {proof[2]} | {mistakes[0]} / {mistakes[1]} | {setup['setup_ms']} | {setup['tables_kib']} | "
-            f"{setup['sizeof_kib']} |")
+            f"{setup['sizeof_kib']} | {statistics.median(one_basis_times):.3f} |")
 
 
 def main():
     program, out = sys.argv[1:3]
     lines = ["| d | rounds | p | shots | events | PyMatching us | LatticeMatcher us | ratio | PyMatching p50 / p99 / p99.9 / max us | p50 / p99 / p99.9 / max us | ratio p99.9 | "
-             "weights that differ | without proof | mistakes PyMatching / ours | set-up ms | tables KiB | sizeof KiB |",
-             "|" + "---|" * 17]
+             "weights that differ | without proof | mistakes PyMatching / ours | set-up ms | tables KiB | sizeof KiB | observable's basis alone us |",
+             "|" + "---|" * 18]
     print("\n".join(lines), flush=True)
     for spec in sys.argv[3:] or DEFAULT:
         d, rounds, p, n_shots = spec.split(",")
