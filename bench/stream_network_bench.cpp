@@ -119,7 +119,7 @@ void stream_row(const char* name, double p, int samples) {
 
 int main(int argc, char** argv) {
   const int samples = argc > 1 ? std::max(1, std::atoi(argv[1])) : 9;
-  setenv("OMP_NUM_THREADS", "1", 0);
+  with_one_thread(argv);
   constexpr Network gelu_16 = plain_network(2, 16), gelu_32 = plain_network(2, 32), relu_16 = plain_network(2, 16, 3, Activation::relu),
                     relu_32 = plain_network(2, 32, 3, Activation::relu);
   std::printf("int8, microseconds of thread time a round (%s), medians of alternating samples\n\n", arch::native::name);

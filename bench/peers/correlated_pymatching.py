@@ -2,14 +2,14 @@
 # CorrelatedLatticeMatcher beside PyMatching, plain and with enable_correlations, on the same packed shots of Stim's rotated memory
 # circuits, interleaved: correlated_pymatching.py PROGRAM OUT.md [d,p,shots,shots for mistakes ...]. Prints a table.
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 import numpy
 import pymatching
-import stim
+
+from served import Program, surface_circuit
 
 DEFAULT = ["5,0.001,20000,20000", "5,0.003,20000,100000", "5,0.006,10000,30000", "7,0.003,8000,100000", "7,0.006,5000,20000",
            "9,0.001,6000,6000", "9,0.003,5000,5000", "9,0.006,2500,20000", "11,0.006,1200,1200", "13,0.001,3000,3000",
@@ -17,28 +17,13 @@ DEFAULT = ["5,0.001,20000,20000", "5,0.003,20000,100000", "5,0.006,10000,30000",
 PACKED = {"bit_packed_shots": True, "bit_packed_predictions": True}
 
 
-class Program:
-    def __init__(self, program, folder, events, d):
-        events.tofile(folder + "/events.b8")
-        self.process = subprocess.Popen([program, folder + "/model.dem", folder + "/events.b8", str(d)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        ready = self.process.stdout.readline().split()
-        self.setup = dict(zip(ready[1::2], ready[2::2]))
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().split()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+def served(program, folder, events, d):
+    events.tofile(folder + "/events.b8")
+    return Program(program, folder, d)
 
 
 def measure(program, d, p, n_shots, n_for_mistakes, repetitions=5):
-    circuit = stim.Circuit.generated(
-        "surface_code:rotated_memory_x", distance=d, rounds=d, after_clifford_depolarization=p,
-        after_reset_flip_probability=p, before_measure_flip_probability=p, before_round_data_depolarization=p)
+    circuit = surface_circuit(d, d, p, "x")
     model = circuit.detector_error_model(decompose_errors=True)
     plain = pymatching.Matching.from_detector_error_model(model)
     correlated = pymatching.Matching.from_detector_error_model(model, enable_correlations=True)
@@ -46,7 +31,7 @@ def measure(program, d, p, n_shots, n_for_mistakes, repetitions=5):
     with tempfile.TemporaryDirectory() as folder:
         model.to_file(folder + "/model.dem")
         events, flips = sampler.sample(n_shots, separate_observables=True, bit_packed=True)
-        ours = Program(program, folder, events, d)
+        ours = served(program, folder, events, d)
         times, ratios = ([], [], []), ([], [])
         for repetition in range(repetitions):
             start = time.thread_time()
@@ -61,7 +46,7 @@ def measure(program, d, p, n_shots, n_for_mistakes, repetitions=5):
         tail = ours.ask("tail")
         ours.close()
         events, flips = sampler.sample(n_for_mistakes, separate_observables=True, bit_packed=True)
-        ours = Program(program, folder, events, d)
+        ours = served(program, folder, events, d)
         proof = ours.ask("proof " + folder + "/proof")
         ours.close()
         mine = numpy.fromfile(folder + "/proof", dtype=numpy.int64).reshape(-1, 2)[:, 1]

@@ -2,14 +2,14 @@
 # LatticeMatcher beside PyMatching's decode_batch on the same packed shots of Stim's rotated memory circuits, interleaved:
 # lattice_pymatching.py PROGRAM OUT.md [d,rounds,p,shots ...]. Prints a table; checks every total weight as well.
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 import numpy
 import pymatching
-import stim
+
+from served import Program, surface_circuit
 
 DEFAULT = ["5,5,0.001,20000", "5,5,0.003,20000", "5,5,0.006,10000", "9,9,0.001,8000", "9,9,0.003,8000", "9,9,0.006,4000",
            "13,13,0.001,6000", "13,13,0.003,4000", "13,13,0.006,1500", "21,21,0.001,600", "21,21,0.003,300",
@@ -34,25 +34,15 @@ def tail_of(peer, events, repetitions=5):
 
 
 def measure(program, d, rounds, p, n_shots, repetitions=7):
-    circuit = stim.Circuit.generated(
-        "surface_code:rotated_memory_x", distance=d, rounds=rounds, after_clifford_depolarization=p,
-        after_reset_flip_probability=p, before_measure_flip_probability=p, before_round_data_depolarization=p)
+    circuit = surface_circuit(d, rounds, p, "x")
     model = circuit.detector_error_model(decompose_errors=True)
     events, flips = circuit.compile_detector_sampler(seed=12345).sample(n_shots, separate_observables=True, bit_packed=True)
     with tempfile.TemporaryDirectory() as folder:
         model.to_file(folder + "/model.dem")
         events.tofile(folder + "/events.b8")
         peer = pymatching.Matching.from_detector_error_model(model)
-        ours = subprocess.Popen([program, folder + "/model.dem", folder + "/events.b8", str(d), str(rounds), "x"],
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def ask(command):
-            ours.stdin.write(command + "\n")
-            ours.stdin.flush()
-            return ours.stdout.readline().split()
-
-        ready = ours.stdout.readline().split()
-        setup = dict(zip(ready[1::2], ready[2::2]))
+        ours = Program(program, folder, d, rounds, "x")
+        setup, ask = ours.setup, ours.ask
         peer_times, our_times, one_basis_times, ratios = [], [], [], []
         for _ in range(repetitions):
             start = time.thread_time()
@@ -65,8 +55,7 @@ def measure(program, d, rounds, p, n_shots, repetitions=7):
         proof = ask("proof " + folder + "/proof")
         mine = numpy.fromfile(folder + "/proof", dtype=numpy.int64).reshape(-1, 2)
         predicted, weights = peer.decode_batch(events, bit_packed_shots=True, return_weights=True)
-        ours.stdin.close()
-        ours.wait()
+        ours.close()
     scaled = mine[:, 0] * float(setup["nats_per_unit"])
     # PyMatching rounds every weight once more in its own units; one unit a matched edge is far above that.
     different = int((numpy.abs(scaled - weights) > 1e-5 * numpy.maximum(1, numpy.abs(weights))).sum())

@@ -10,7 +10,8 @@ import time
 
 import numpy as np
 import pymatching
-import stim
+
+from served import surface_circuit
 
 DEFAULT = ["5,0.003,600000", "5,0.006,150000", "7,0.003,400000", "7,0.006,100000", "9,0.004,200000", "9,0.006,80000", "11,0.006,60000",
            "11,0.008,20000"]
@@ -25,9 +26,7 @@ def decode(program, folder, *flags):
 
 
 def row(program, folder, d, p, n_shots):
-    circuit = stim.Circuit.generated(
-        "surface_code:rotated_memory_x", distance=d, rounds=d, after_clifford_depolarization=p,
-        after_reset_flip_probability=p, before_measure_flip_probability=p, before_round_data_depolarization=p)
+    circuit = surface_circuit(d, d, p, "x")
     model = circuit.detector_error_model(decompose_errors=True)
     events, flips = circuit.compile_detector_sampler(seed=2024).sample(n_shots, separate_observables=True, bit_packed=True)
     model.to_file(str(folder / "model.dem"))

@@ -17,6 +17,8 @@ import time
 
 import stim
 
+from served import surface
+
 CASES = [(d, p) for d in (5, 13, 21) for p in (0.001, 0.006)]
 SHOTS = {5: 262144, 13: 32768, 21: 8192}
 
@@ -39,13 +41,6 @@ def cpu_name():
         return next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), platform.machine())
 
 
-def model(distance, p):
-    circuit = stim.Circuit.generated(
-        "surface_code:rotated_memory_x", distance=distance, rounds=distance, after_clifford_depolarization=p,
-        before_round_data_depolarization=p, before_measure_flip_probability=p, after_reset_flip_probability=p)
-    return circuit.detector_error_model(decompose_errors=True)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bench")
@@ -54,7 +49,7 @@ def main():
     args = parser.parse_args()
     rows = []
     for distance, p in CASES:
-        dem = model(distance, p)
+        dem = surface(distance, distance, p, "x")
         shots = SHOTS[distance]
         with tempfile.NamedTemporaryFile("w", suffix=".dem") as file:
             file.write(str(dem))

@@ -142,7 +142,7 @@ void add_network(const DecodeFlags& flags, Decoding& run) {
   run.residual.resize(run.events.size());
   run.experiment = experiment;
   if (flags.decision == "hard") return;
-  if (run.engine.exact() == nullptr || flags.engine.enable_correlations || flags.engine.refine_correlations)
+  if (run.engine.exact() == nullptr || flags.engine.correlated())
     throw CommandError("--decision " + flags.decision +
                        " gives every edge a weight of its own: it needs --engine general and no --enable_correlations");
   run.decision = flags.decision == "soft" ? Decision::soft_residual : Decision::soft_raw;

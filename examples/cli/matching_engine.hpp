@@ -25,6 +25,8 @@ struct EngineChoice {
   std::string engine = "auto";
   bool enable_correlations = false, refine_correlations = false;
   std::string general_because;  // what only the general engine can do, if anything is asked for
+
+  bool correlated() const { return enable_correlations || refine_correlations; }
 };
 
 struct GapChoice {
@@ -62,17 +64,14 @@ class Engine {
   Engine() = default;
   /// The engine asked for, the fastest that fits where the choice is open. `where` names the model in errors.
   Engine(const io::DetectorErrorModel& model, EngineChoice choice, const std::string& where) {
-    if (choice.refine_correlations) {
-      choice.enable_correlations = true;
-      choice.general_because = "--refine_correlations";
-    }
+    if (choice.refine_correlations) choice.general_because = "--refine_correlations";
     const auto take = [&](auto&& made) {
       if (!made) throw CommandError(where + made.error());
       matcher_ = std::move(*made);
     };
     std::string name = "general", why = "asked for by --engine";
     if (choice.engine == "union_find") {
-      if (choice.enable_correlations) throw CommandError("--enable_correlations needs an exact engine, not union_find");
+      if (choice.correlated()) throw CommandError("--enable_correlations needs an exact engine, not union_find");
       name = "union_find";
       take(io::make_union_find(model));
     } else if (choice.engine == "auto" && !choice.general_because.empty()) {
@@ -87,7 +86,7 @@ class Engine {
     } else {
       take_exact(choice, take, model);
     }
-    about_ = "engine: " + name + (choice.refine_correlations ? ", correlated, refined (" : choice.enable_correlations ? ", correlated (" : " (") + why + ")\n";
+    about_ = "engine: " + name + (choice.refine_correlations ? ", correlated, refined (" : choice.correlated() ? ", correlated (" : " (") + why + ")\n";
     std::fputs(about_.c_str(), stderr);
   }
 
@@ -128,14 +127,14 @@ class Engine {
  private:
   template <class Take>
   static void take_exact(const EngineChoice& choice, Take&& take, const io::DetectorErrorModel& model) {
-    if (choice.enable_correlations)
+    if (choice.correlated())
       take(io::make_correlated_matcher(model, choice.refine_correlations ? CorrelationRule::refined() : CorrelationRule::two_pass()));
     else take(io::make_matcher(model));
   }
   bool find_lattice(const io::DetectorErrorModel& model, const EngineChoice& choice, const std::string& where, std::string& why) {
     const auto edges = io::graph_edges(model);
     if (!edges) throw CommandError(where + edges.error());
-    lattice_ = find_lattice_engine(edges->edges, edges->mechanism_of, model.n_detectors, model.n_observables, choice.enable_correlations, why);
+    lattice_ = find_lattice_engine(edges->edges, edges->mechanism_of, model.n_detectors, model.n_observables, choice.correlated(), why);
     return lattice_ != nullptr;
   }
 

@@ -20,12 +20,15 @@ import pymatching
 import stim
 
 
-def surface(distance, rounds, p, basis="z"):
+def surface_circuit(distance, rounds, p, basis="z"):
     return stim.Circuit.generated(
         f"surface_code:rotated_memory_{basis}", distance=distance, rounds=rounds,
         after_clifford_depolarization=p, before_measure_flip_probability=p,
-        after_reset_flip_probability=p, before_round_data_depolarization=p,
-    ).detector_error_model(decompose_errors=True)
+        after_reset_flip_probability=p, before_round_data_depolarization=p)
+
+
+def surface(distance, rounds, p, basis="z"):
+    return surface_circuit(distance, rounds, p, basis).detector_error_model(decompose_errors=True)
 
 
 def repetition(distance, rounds, p):

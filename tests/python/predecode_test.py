@@ -353,41 +353,42 @@ class Commands(Folder):
     def mistakes(self, n, *flags):
         return int(re.search(r"(\d+) / %d" % n, program("count_mistakes", *flags)).group(1))
 
+    def experiments(self, n, distance, rounds, p):
+        """Orientation, basis, and the flags of `n` sampled shots of each."""
+        events, flips = self.folder / "events", self.folder / "flips"
+        for orientation in ORIENTATIONS:
+            for basis in "XZ":
+                experiment = ["--distance", distance, "--rounds", rounds, "--basis", basis, "--orientation", orientation, "--p", p]
+                program("sample", *experiment, "--shots", n, "--seed", 4, "--out", events, "--out_format", "b8", "--obs_out", flips)
+                yield orientation, basis, [*experiment, "--in", events, "--obs_in", flips]
+
     def test_count_mistakes_in_every_basis_and_orientation(self):
         """The published network helps where it was trained, and everywhere with --dual; without, O2 and O3 get worse."""
         if not PUBLISHED.exists():
             self.skipTest(f"SKIPPED: no published weights at {PUBLISHED}")
-        n, events, flips = 1500, self.folder / "events", self.folder / "flips"
-        for orientation in ORIENTATIONS:
-            for basis in "XZ":
-                experiment = ["--distance", 5, "--rounds", 5, "--basis", basis, "--orientation", orientation, "--p", 0.008]
-                program("sample", *experiment, "--shots", n, "--seed", 4, "--out", events, "--out_format", "b8", "--obs_out", flips)
-                given = [*experiment, "--in", events, "--obs_in", flips]
-                alone = self.mistakes(n, *given)
-                network = [*given, "--weights", PUBLISHED, "--precision", "int8"]
-                dual, plain = self.mistakes(n, *network, "--dual"), self.mistakes(n, *network)
-                self.assertGreater(alone, 25)
-                self.assertLess(dual, alone, (orientation, basis))
-                if orientation in ("O1", "O4"):
-                    self.assertEqual(plain, dual)
-                else:
-                    self.assertGreater(plain, 1.3 * alone, (orientation, basis))
+        n = 1500
+        for orientation, basis, given in self.experiments(n, 5, 5, 0.008):
+            alone = self.mistakes(n, *given)
+            network = [*given, "--weights", PUBLISHED, "--precision", "int8"]
+            dual, plain = self.mistakes(n, *network, "--dual"), self.mistakes(n, *network)
+            self.assertGreater(alone, 25)
+            self.assertLess(dual, alone, (orientation, basis))
+            if orientation in ("O1", "O4"):
+                self.assertEqual(plain, dual)
+            else:
+                self.assertGreater(plain, 1.3 * alone, (orientation, basis))
 
     def test_count_mistakes_with_a_network_that_does_nothing(self):
         """Weights zero and a negative last bias: no correction, so the mistakes are those of matching alone."""
         layers = [(np.zeros_like(w), np.zeros_like(b)) for w, b in self.layers]
         layers[3][1][:] = -1
         write_safetensors(self.folder / "nothing", layers)
-        n, events, flips = 1000, self.folder / "events", self.folder / "flips"
-        for orientation in ORIENTATIONS:
-            for basis in "XZ":
-                experiment = ["--distance", 3, "--rounds", 4, "--basis", basis, "--orientation", orientation, "--p", 0.01]
-                program("sample", *experiment, "--shots", n, "--seed", 4, "--out", events, "--out_format", "b8", "--obs_out", flips)
-                given = [*experiment, "--in", events, "--obs_in", flips]
-                alone = self.mistakes(n, *given)
-                self.assertGreater(alone, 10)
-                for dual in ([], ["--dual"]):
-                    self.assertEqual(self.mistakes(n, *given, "--weights", self.folder / "nothing", *dual), alone)
+        n = 1000
+        for _, _, given in self.experiments(n, 3, 4, 0.01):
+            alone = self.mistakes(n, *given)
+            self.assertGreater(alone, 10)
+            for dual in ([], ["--dual"]):
+                self.assertEqual(self.mistakes(n, *given, "--weights", self.folder / "nothing", *dual), alone)
 
 
 if __name__ == "__main__":
