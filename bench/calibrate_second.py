@@ -539,13 +539,10 @@ class Second(twin.Twin):
         shape = lambda v: np.sqrt(np.abs(np.cos(np.pi * (v - offset) / period)))
         level = self.u(0.5, 0.75)
         coupler = bare + swing * (shape(b) - level)
-        half = np.hypot((coupler - bare) / 2, g)
-        upper, lower = (coupler + bare) / 2 + half, (coupler + bare) / 2 - half
-        share = 0.5 * (1 + (bare - coupler) / (2 * half))
         line = lambda c: 1 / (1 + ((f - c) / width) ** 2)
-        y = share * line(upper) + (1 - share) * line(lower)
+        y = self.anticrossing(line, bare, coupler, g)
         angle = math.acos(level ** 2) / np.pi * period
-        crossings = sorted(v for k in range(-4, 5) for v in (offset + k * period - angle, offset + k * period + angle) if -1.9 < v < 1.9)
+        crossings = self.crossings(offset, period, angle, 1.9)
         if scenario == "bad_fit":
             if self.pick(True, False):
                 y = line(bare + self.rng.uniform(-0.45, 0.45, (nb, 1)) * span)

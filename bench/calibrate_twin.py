@@ -436,6 +436,19 @@ class Twin:
         b, f = np.meshgrid(bias, frequency, indexing="ij")
         return b, f
 
+    @staticmethod
+    def anticrossing(line, bare, coupler, g):
+        """Both branches of a qubit that a coupler repels by g, each as bright as it is the qubit's."""
+        half = np.hypot((coupler - bare) / 2, g)
+        upper, lower = (coupler + bare) / 2 + half, (coupler + bare) / 2 - half
+        share = 0.5 * (1 + (bare - coupler) / (2 * half))
+        return share * line(upper) + (1 - share) * line(lower)
+
+    @staticmethod
+    def crossings(offset, period, angle, reach):
+        """Where a periodic, even coupler meets the qubit, within +-reach."""
+        return sorted(v for k in range(-4, 5) for v in (offset + k * period - angle, offset + k * period + angle) if -reach < v < reach)
+
     def map_columns(self, b, f, y, bias_name, sigma):
         unit, factor = self.pick(("Hz", 1), ("GHz", 1e9), ("MHz", 1e6))
         y = self.lu(1e-3, 10) * (self.u(-1, 1) + y + self.rng.normal(0, sigma * self.louder, y.shape))
@@ -489,13 +502,10 @@ class Twin:
         g = span * self.u(0.10, 0.18)
         bare = center + self.u(-0.1, 0.1) * span
         coupler = bare + swing * np.cos(TAU * (b - offset) / period) + self.u(-0.3, 0.3) * swing
-        half = np.hypot((coupler - bare) / 2, g)
-        upper, lower = (coupler + bare) / 2 + half, (coupler + bare) / 2 - half
-        share = 0.5 * (1 + (bare - coupler) / (2 * half))
-        y = share * line(upper) + (1 - share) * line(lower)
+        y = self.anticrossing(line, bare, coupler, g)
         cosine = (bare - (coupler - swing * np.cos(TAU * (b - offset) / period))) / swing
         angle = math.acos(float(np.clip(cosine.flat[0], -1, 1))) / TAU * period
-        crossings = sorted(v for k in range(-4, 5) for v in (offset + k * period - angle, offset + k * period + angle) if -1.85 < v < 1.85)
+        crossings = self.crossings(offset, period, angle, 1.85)
         if scenario == "bad_fit":
             if self.pick(True, False):
                 y = line(bare + self.rng.uniform(-0.4, 0.4, (nb, 1)) * span)
