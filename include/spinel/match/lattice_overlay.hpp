@@ -13,99 +13,82 @@
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
+#include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {
 
-/// The lowered edges of one shot, by check: a mask of slots (numbered as in `Tables::edges`, the last is the boundary edge)
-/// and a weight for each.
+/// The lowered edges of one shot, by check: what the matched edges imply there, as lists in the tables. An edge that several imply is
+/// there more than once, the lightest counts.
 template <class Layout>
 class LoweredEdges {
  public:
   using Sizes = LatticeSizes<Layout>;
   using Tables = LatticeTables<Layout>;
-  static constexpr int n_slots = Tables::max_degree + 1;
-  static constexpr int boundary_slot = Tables::max_degree;
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
-    const auto n_ids = static_cast<std::size_t>(layout.n_ids());
+    const auto n = static_cast<std::size_t>(layout.n_detectors());
+    n_max_ = static_cast<std::int32_t>(n_lists_max(n));
     bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    checks_.lay_out(n_ids, arena);
-    edges_.lay_out(static_cast<std::size_t>(layout.n_detectors()) * n_slots, arena);
-    touched_.lay_out(static_cast<std::size_t>(layout.n_detectors()) + 1, arena);
+    first_.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
+    lists_.lay_out(n_lists_max(n), arena);
   }
   void clear(const Layout& layout) noexcept {
     for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
-    for (int id = 0; id < layout.n_ids(); ++id) checks_[id] = {};
+    for (int id = 0; id < layout.n_ids(); ++id) first_[id] = none;
     n_ = 0;
   }
-  /// Lowers edges end by end; counts in a register, which would otherwise go through memory at every step.
-  class Writer {
-   public:
-    explicit Writer(LoweredEdges& edges) noexcept : to_(edges), n_(edges.n_) {}
-    ~Writer() noexcept { to_.n_ = n_; }
-    Writer(const Writer&) = delete;
-    Writer& operator=(const Writer&) = delete;
-    /// The end at `id` of the edge to `other` becomes `weight` unless it is that low already. Without a branch, as good as random.
-    void lower(int id, int slot, int other, MarkedDistance weight) noexcept {
+  /// Lowers what a matched edge whose lower end is `lower_end` implies, all of `implied`, or where there is no room left nothing of it.
+  void lower(int lower_end, Span<const ImpliedCheck> implied, const ImpliedEnd* ends) noexcept {
+    if (SPINEL_UNLIKELY(static_cast<std::size_t>(n_max_ - n_) < implied.size())) return;
+    std::int32_t n = n_;
+    for (const ImpliedCheck check : implied) {
+      const std::int32_t id = lower_end + check.from;
       const auto at = static_cast<std::uint32_t>(id);
-      Check& check = to_.checks_[id];
-      const std::uint32_t slots = check.slots;
-      const std::int32_t number = slots == 0 ? n_ : check.number;
-      Edge& edge = to_.edges_[number * n_slots + slot];
-      const MarkedDistance former = edge.weight | (((slots >> slot) & 1) - 1);
-      edge = {weight < former ? weight : former, other};
-      to_.touched_[number] = id;
-      n_ += slots == 0;
-      check = {slots | (std::uint32_t{1} << slot), number};
-      to_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+      const ImpliedEnd* const begin = ends + check.begin;
+      SPINEL_PREFETCH(begin);
+      lists_[n] = {begin, begin + check.n_ends, id, first_[id]};
+      first_[id] = n++;
+      bits[at / 64] |= std::uint64_t{1} << (at % 64);
     }
-
-   private:
-    LoweredEdges& to_;
-    std::int32_t n_;
-  };
+    n_ = n;
+  }
   bool any() const noexcept { return n_ > 0; }
-  bool has(int id) const noexcept { return checks_[id].slots != 0; }
+  bool has(int id) const noexcept { return first_[id] != none; }
   /// `visit(to, weight)` for every lowered edge at `id`, `out(weight)` for its boundary edge.
   template <class Visit, class Out>
   void at(int id, Visit&& visit, Out&& out) const noexcept {
-    std::uint32_t slots = checks_[id].slots;
-    if (slots == 0) return;
-    const Edge* const edges = &edges_[checks_[id].number * n_slots];
-    if ((slots >> boundary_slot) != 0) {
-      out(edges[boundary_slot].weight);
-      slots ^= std::uint32_t{1} << boundary_slot;
-    }
-    for (; slots != 0; slots &= slots - 1) {
-      const Edge edge = edges[std::countr_zero(slots)];
-      visit(edge.to, edge.weight);
-    }
+    for (std::int32_t k = first_[id]; k != none; k = lists_[k].next)
+      for (const ImpliedEnd* end = lists_[k].begin; end != lists_[k].end; ++end) {
+        if (SPINEL_UNLIKELY(end->along == 0)) out(end->weight);
+        else visit(id + end->along, end->weight);
+      }
   }
   /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
   template <class Visit>
   void for_all(const Tables& tables, Visit&& visit) const noexcept {
     for (std::int32_t k = 0; k < n_; ++k) {
-      const int id = touched_[k], row = tables.layout.edge_row(tables.layout.site(id));
-      const MarkedDistance out = tables.boundary_edge[row];
-      at(
-          id,
-          [&](std::int32_t to, MarkedDistance weight) {
-            if (to > id) return;
-            for (int e = 0; e < tables.degree[row]; ++e)
-              if (id + tables.edges[row][e].offset == to && weight < (tables.edges[row][e].weight & ~1u)) visit(id, to, weight);
-          },
-          [&](MarkedDistance weight) {
-            if (weight < (out & ~1u)) visit(id, -1, weight);
-          });
+      const int id = lists_[k].id, row = tables.layout.edge_row(tables.layout.site(id));
+      if (first_[id] != k) continue;
+      for (int e = -1; e < tables.degree[row]; ++e) {
+        const int other = e < 0 ? -1 : id + tables.edges[row][e].offset;
+        if (other > id) continue;
+        const MarkedDistance own = (e < 0 ? tables.boundary_edge[row] : tables.edges[row][e].weight) & ~1u;
+        MarkedDistance least = own;
+        at(
+            id, [&](std::int32_t to, MarkedDistance weight) { least = to == other && weight < least ? weight : least; },
+            [&](MarkedDistance weight) { least = e < 0 && weight < least ? weight : least; });
+        if (least < own) visit(id, other, least);
+      }
     }
   }
   void forget() noexcept {
     for (std::int32_t k = 0; k < n_; ++k) {
-      bits[static_cast<unsigned>(touched_[k]) / 64] = 0;
-      checks_[touched_[k]].slots = 0;
+      bits[static_cast<unsigned>(lists_[k].id) / 64] = 0;
+      first_[lists_[k].id] = none;
     }
     n_ = 0;
   }
@@ -113,19 +96,16 @@ class LoweredEdges {
   LatticeArray<std::uint64_t, Sizes::words> bits;
 
  private:
-  /// Edges stand together in the order in which checks were met, so that a shot's fit the cache.
-  struct Check {
-    std::uint32_t slots = 0;
-    std::int32_t number = 0;
+  static constexpr std::int32_t none = -1;
+  static constexpr std::size_t n_lists_max(std::size_t n_checks) noexcept { return 8 * n_checks + 1024; }
+  /// What one cause implies at one check, and the list of another one there.
+  struct List {
+    const ImpliedEnd *begin, *end;
+    std::int32_t id, next;
   };
-  struct Edge {
-    MarkedDistance weight = 0;
-    std::int32_t to = 0;
-  };
-  std::int32_t n_ = 0;
-  LatticeArray<Check, Sizes::ids> checks_;
-  LatticeArray<Edge, Sizes::of(Sizes::detectors * n_slots)> edges_;
-  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> touched_;
+  std::int32_t n_ = 0, n_max_ = 0;
+  LatticeArray<std::int32_t, Sizes::ids> first_;
+  LatticeArray<List, Sizes::of(n_lists_max(Sizes::detectors))> lists_;
 };
 
 /// The metric of the second pass, for LatticeTree::search.
@@ -192,6 +172,8 @@ class LatticeOverlay {
     events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
     int n_free = 0;
+    std::int64_t weight = 0;
+    MarkedDistance flips = 0;
     for (int k = 0; k < n; ++k) {
       auto& item = tree.item(static_cast<Index>(k));
       if (item.match.v == Tree::to_boundary) {
@@ -204,7 +186,11 @@ class LatticeOverlay {
       if (SPINEL_UNLIKELY(2 * item.radius > tables.radius[0])) mark_all_tall(static_cast<Index>(k));
       free[n_free] = static_cast<Index>(k);
       n_free += item.match.v == Tree::unmatched;
+      weight += item.radius;
+      flips ^= item.match.path & static_cast<std::uint32_t>((item.match.v - k) >> 31);
     }
+    tree.weight = weight;
+    tree.flips = flips;
     return n_free;
   }
   /// Ends the shot: places and lowered edges are forgotten.
@@ -229,8 +215,9 @@ class LatticeOverlay {
     if (SPINEL_UNLIKELY(!has_lists())) search_from(leaf, no_limit, [](int, MarkedDistance) {});
     return boundary_[leaf];
   }
-  static constexpr bool is_tall(int) noexcept { return false; }
-  std::int32_t usual_radius() const noexcept { return no_limit; }
+  /// Who has searched the graph is known to all whom it found, so only others like it can come nearer than half of that.
+  static constexpr bool is_tall(int tier) noexcept { return tier >= 3; }
+  std::int32_t usual_radius() const noexcept { return tables_->radius[1] >> 1; }
   std::int32_t least_distance(Index, Index) const noexcept { return 0; }
   template <class Visit>
   void for_known(Index leaf, Visit&& visit) const noexcept {
@@ -340,7 +327,7 @@ class LatticeOverlay {
     return radius & ~1;
   }
 
-  /// `visit(id, marked)` for the bits nearer than `radius`, at most the far table's; `id` itself is not among them.
+  /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
     constexpr int stride = Layout::n_positions;
@@ -367,10 +354,6 @@ class LatticeOverlay {
       if (distance_of(tables_->window_distance[slot]) < radius)
         visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
     }
-    if (radius <= tables_->radius[1]) return;
-    tables_->for_far(bits, id, [&](int at, MarkedDistance marked) {
-      if (distance_of(marked) < radius) visit(at, marked);
-    });
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -478,18 +461,18 @@ class LatticeOverlay {
       }
     if (!from_place || distance_of(marked) <= tree_->item(leaf).radius) settle_at(leaf, to, marked);
   }
-  /// Of two places that are too near to each other, the one with more radius left sees the other within twice that. Events
-  /// themselves are far enough apart, but for those that shared a blossom.
+  /// Events themselves are far enough apart, but for those that shared a blossom. Satellites see all who are not tall, be it that
+  /// they are beyond the radius and the others reach them; who is tall sees satellites, and of two satellites the nearer to its event.
   void make_feasible(Index leaf, bool was_in_blossom) noexcept {
     auto& item = tree_->item(leaf);
     const auto apart = [&](MarkedDistance marked, std::int32_t other) {
       if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
     };
-    if (2 * item.radius > tables_->lightest && (was_in_blossom || n_places_ > events_->n_events))
+    if (SPINEL_UNLIKELY(was_in_blossom | (2 * item.radius > tables_->radius[0])) && 2 * item.radius > tables_->lightest)
       for_places_near(was_in_blossom ? events_->bits : satellite_bits_, places_[leaf], 2 * item.radius, apart);
     for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) {
-      const std::int32_t left = item.radius - distance_of(places_[p].head_start);
-      if (2 * left > tables_->lightest) for_places_near(events_->bits, places_[p], 2 * left, apart);
+      const std::int32_t left = item.radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
+      if (usual > 0) for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
     }
   }
   bool is_loose(Index leaf) const noexcept {
@@ -519,10 +502,13 @@ class LatticeOverlay {
   }
   SPINEL_NOINLINE int start_from_nothing(Index* free) noexcept {
     events_->drop_lists();
+    tree_->weight = 0;
+    tree_->flips = 0;
     for (int k = 0; k < events_->n_events; ++k) {
       auto& item = tree_->item(static_cast<Index>(k));
       item.radius = 0;
       item.match.v = Tree::unmatched;
+      tree_->flips ^= item.match.path;
       free[k] = static_cast<Index>(k);
     }
     return events_->n_events;
