@@ -54,6 +54,10 @@
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_correlated.hpp>
 #include <spinel/match/lattice_far_builder.hpp>
+#include <spinel/match/lattice_gap.hpp>
+#include <spinel/match/lattice_gap_bounds.hpp>
+#include <spinel/match/lattice_gap_trees.hpp>
+#include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>

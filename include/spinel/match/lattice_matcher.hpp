@@ -23,6 +23,9 @@
 
 namespace spinel {
 
+template <class Matcher>
+class LatticeGap;
+
 /// Concept `Matcher` for memory experiments of one distance and any number of rounds, in memory from the caller.
 /// `Index` limits the rounds: LatticeLayout::max_rounds_of. Default-constructed it decodes nothing: call `set_up`. Several models of
 /// the same lattice (a stream's windows) may share one object and its working memory: `n_models`.
@@ -31,14 +34,16 @@ class AnyRoundsLatticeMatcher {
   using Layout = Layout_;
   using Sizes = LatticeSizes<Layout>;
   using Tables = detail::LatticeTables<Layout>;
-  using Tree = detail::LatticeTree<Layout, Index_, BitOps>;
   using Events = detail::LatticeEvents<Layout, Index_>;
-  using Metric = detail::LatticeMetric<Tree, BitOps>;
   using Search = detail::LatticeSearch<Layout>;
   using Builder = detail::LatticeTableBuilder<Layout>;
   using Index = Index_;
+  template <class Matcher>
+  friend class LatticeGap;
 
  public:
+  using Tree = detail::LatticeTree<Layout, Index_, BitOps>;
+
   AnyRoundsLatticeMatcher() noexcept = default;
   AnyRoundsLatticeMatcher(const AnyRoundsLatticeMatcher&) = delete;
   AnyRoundsLatticeMatcher& operator=(const AnyRoundsLatticeMatcher&) = delete;
@@ -76,12 +81,12 @@ class AnyRoundsLatticeMatcher {
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
   /// read of the bits). Before a successful `set_up`: no flips, outcome no_perfect_matching.
   MatchResult decode(const std::uint8_t* events) noexcept {
-    return decode_kept(events, [](std::size_t) { return ~std::uint64_t{0}; });
+    return decode_then(events, [](const MatchResult&) {});
   }
   /// The same for the check type whose edges flip the observable alone: the same flips in about half the time. The other type is
   /// not looked at: `weight` is without it, and what it cannot explain goes unnoticed.
   MatchResult decode_observable(const std::uint8_t* events) noexcept {
-    return decode_kept(events, [this](std::size_t first) { return decisive_[first / 64] >> (first % 64); });
+    return decode_observable_then(events, [](const MatchResult&) {});
   }
 
   /// A shot with its proof: the weight of the matching itself beside the objective of the dual variables (in
@@ -217,15 +222,25 @@ class AnyRoundsLatticeMatcher {
     given_.lay_out(n + 1, arena);
   }
 
+  /// `then(result)` finds the state that the decoding left.
+  template <class Then>
+  MatchResult decode_then(const std::uint8_t* events, Then&& then) noexcept {
+    return decode_kept(events, [](std::size_t) { return ~std::uint64_t{0}; }, then);
+  }
+  template <class Then>
+  MatchResult decode_observable_then(const std::uint8_t* events, Then&& then) noexcept {
+    return decode_kept(events, [this](std::size_t first) { return decisive_[first / 64] >> (first % 64); }, then);
+  }
   /// `kept(first)`: which of the 64 detectors from `first` on, a multiple of 8, count.
-  template <class Kept>
-  MatchResult decode_kept(const std::uint8_t* events, Kept&& kept) noexcept {
+  template <class Kept, class Then>
+  MatchResult decode_kept(const std::uint8_t* events, Kept&& kept, Then&& then) noexcept {
     if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
     if (!match(events, kept)) {
       end();
       return {0, 0, MatchOutcome::no_perfect_matching};
     }
     const MatchResult result = finish();
+    then(result);
     end();
     return result;
   }
@@ -283,7 +298,7 @@ class AnyRoundsLatticeMatcher {
   /// Returns how many events were sent to the boundary because of `stop`.
   template <class Stop>
   int match_events(const Tables& tables, Stop&& stop) noexcept {
-    Metric metric(tables, search_, events_, tree_);
+    detail::LatticeMetric<Tree, BitOps> metric(tables, search_, events_, tree_);
     look_for_nearest(tables);
     return search_all(metric, pair_nearest(), tables, stop);
   }

@@ -210,6 +210,13 @@ class LatticeSearch {
     }, nothing_more);
     reset();
   }
+  /// `visit(id, marked distance)`, the source too, says whether to go on from there.
+  template <class Visit>
+  void from_while(const Tables& tables, int source, Visit&& visit) noexcept {
+    reach(tables, source, 0);
+    settle(tables, Tables::no_limit, visit, nothing_more);
+    reset();
+  }
   /// The same without the ids that are no nearer than both ways to the boundary together: events there never need each other,
   /// nor do any whose way leads through there.
   template <class Visit>

@@ -15,13 +15,22 @@
 
 namespace spinel::detail {
 
+template <class Tree>
+class LatticeGapTrees;
+template <class Tree>
+class LatticeGapWalk;
+
 /// State of one shot. Items [0, n_detectors) are events (leaves), those above are blossoms.
-template <class Layout_, class Index_, class BitOps>
+template <class Layout_, class Index_, class BitOps_>
 class LatticeTree {
+  friend class LatticeGapTrees<LatticeTree>;
+  friend class LatticeGapWalk<LatticeTree>;
+
  public:
   using Layout = Layout_;
   using Sizes = LatticeSizes<Layout>;
   using Index = Index_;
+  using BitOps = BitOps_;
   static constexpr Index unmatched = -1;
   static constexpr Index to_boundary = -2;
   static constexpr Index explore_further = -3;
