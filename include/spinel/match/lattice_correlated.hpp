@@ -122,10 +122,10 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     matched.n_unsettled = this->match_events(this->tables_[model], stop);
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
     if (matched.n_unsettled == 0 && !stop()) {
-      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.item(static_cast<Index>(k)).match;
+      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.match(static_cast<Index>(k));
       matched.is_correlated = match_again(model, stop, counts);
       if (!matched.is_correlated)
-        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.item(static_cast<Index>(k)).match = first_match_[k];
+        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.match(static_cast<Index>(k)) = first_match_[k];
     }
     this->for_given(visit);
     then();
@@ -212,7 +212,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       if (++n == n_causes_max) lower_all();
     };
     for (int k = 0; k < this->events_.n_events; ++k) {
-      const auto& match = this->tree_.item(static_cast<Index>(k)).match;
+      const auto& match = this->tree_.match(static_cast<Index>(k));
       const std::int32_t from = this->events_.ids[k];
       if (match.v == Tree::to_boundary) {
         if (counts(from)) paths.to_boundary(from, imply);

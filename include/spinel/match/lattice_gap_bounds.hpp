@@ -110,14 +110,14 @@ class LatticeBounds {
     if (a == b) return {0, true};
     const LatticeSite from = layout_.site(a), to = layout_.site(b);
     const int layers = to.layer - from.layer;
-    std::int32_t known = unreached, least = tables.radius[2];
+    std::int32_t known = unreached, least = tables.radius[Tables::far_tier];
     if (pairs_.size() > 0) {
       const LatticeSite &first = layers < 0 ? to : from, &last = layers < 0 ? from : to;
       if (last.layer - first.layer < n_steps)
         known = pairs_[static_cast<std::size_t>(pair_row(first) + (last.layer - first.layer) * Layout::n_positions + last.position)];
       least = pairs_limit_;
     } else if (const int bit = to.position - from.position + window_reach; layers >= -2 && layers <= 2 && bit >= 0 && bit < 57) {
-      const WindowTable& window = tables.window[tables.row(a).window];
+      const WindowTable& window = tables.window[tables.window_of[a]];
       const std::uint64_t mask = window.mask[layers + 2], own = std::uint64_t{1} << bit;
       known = (mask & own) != 0 ? distance_of(tables.window_distance[window.begin + window.first_slot[layers + 2] + rank(mask, own)])
                                 : far_distance(tables, a, b);
