@@ -20,6 +20,9 @@ class FewEvents {
  public:
   static constexpr int n_detectors_max = 127;
   static constexpr int n_events_max = 10;
+  /// In place of a detector: the boundary.
+  static constexpr int outside = n_detectors_max;
+  static constexpr MarkedDistance unreachable = 1u << 28;
 
   /// Forgets all distances: every detector is too far away from everything.
   void clear() noexcept {
@@ -43,9 +46,7 @@ class FewEvents {
   bool pair(const std::uint64_t (&words)[2], int n, std::int64_t& weight, MarkedDistance& flips) const noexcept {
     LeastPairing least;
     if (n <= 2) {
-      const int lowest = words[0] != 0 ? std::countr_zero(words[0]) : 64 + std::countr_zero(words[1]);
-      const int highest = words[1] != 0 ? 127 - std::countl_zero(words[1]) : 63 - std::countl_zero(words[0]);
-      const MarkedDistance distance = distance_[n == 0 ? outside : lowest][n == 2 ? highest : outside];
+      const MarkedDistance distance = (&distance_[0][0])[entry_of_two(words, n)];
       least = {distance_of(distance), distance & 1};
     } else if (n <= 6) {
       least = BitOps::template least_pairing<6>(&distance_[0][0], words[0], words[1]);
@@ -57,6 +58,14 @@ class FewEvents {
     weight += least.weight;
     flips ^= least.marks;
     return least.weight < static_cast<std::int32_t>(unreachable);
+  }
+
+  const MarkedDistance* distances() const noexcept { return &distance_[0][0]; }
+  /// Where in a table of all pairs up to two events stand.
+  static int entry_of_two(const std::uint64_t (&words)[2], int n) noexcept {
+    const int lowest = words[0] != 0 ? std::countr_zero(words[0]) : 64 + std::countr_zero(words[1]);
+    const int highest = words[1] != 0 ? 127 - std::countl_zero(words[1]) : 63 - std::countl_zero(words[0]);
+    return (n_detectors_max + 1) * (n == 0 ? outside : lowest) + (n == 2 ? highest : outside);
   }
 
  private:
@@ -80,13 +89,59 @@ class FewEvents {
       for (std::uint64_t left = others[w]; left != 0; left &= left - 1) consider(64 * w + std::countr_zero(left));
     return least;
   }
-  static constexpr int outside = n_detectors_max;
-  static constexpr MarkedDistance unreachable = 1u << 28;
   void lower(int a, int b, MarkedDistance distance) noexcept {
     if ((distance & ~1u) < (distance_[a][b] & ~1u)) distance_[a][b] = distance_[b][a] = distance;
   }
 
   alignas(64) MarkedDistance distance_[n_detectors_max + 1][n_detectors_max + 1];
+};
+
+/// Both classes in the same way: what each way costs more with the other flip. Where the observable is the parity of the ways that
+/// end on one of two sides, a way between two events flips it by going over the boundary from side to side, or not doing so.
+template <class BitOps>
+class FewEventsGap {
+ public:
+  static constexpr int n_events_max = 8;
+  using Events = FewEvents<BitOps>;
+
+  /// `across`: from side to side.
+  void clear(std::int32_t across) noexcept {
+    across_ = across;
+    for (auto& row : extra_)
+      for (std::int32_t& entry : row) entry = across;
+  }
+  /// For detectors `a` and `b` that are `distance` apart without the boundary, from the two sides as given.
+  void add(int a, int b, std::int32_t distance, const std::int32_t (&from_a)[2], const std::int32_t (&from_b)[2]) noexcept {
+    const std::int32_t same = least(distance, least(from_a[0] + from_b[0], from_a[1] + from_b[1]));
+    set(a, b, same, least(from_a[0] + from_b[1], from_a[1] + from_b[0]));
+  }
+  void add_boundary(int a, const std::int32_t (&from_a)[2]) noexcept { set(a, Events::outside, from_a[0], from_a[1]); }
+
+  /// Costs of the lightest pairings of the `n` events in `words` in both classes, at most `n_events_max`; `flips` is the lighter one's.
+  std::int32_t gap(const Events& events, const std::uint64_t (&words)[2], int n, std::int64_t& weight, MarkedDistance& flips) const noexcept {
+    if (n <= 2) {
+      const int entry = Events::entry_of_two(words, n);
+      weight += distance_of(events.distances()[entry]);
+      flips ^= events.distances()[entry] & 1;
+      return (&extra_[0][0])[entry];
+    }
+    const LeastOfClasses costs = n <= 6 ? BitOps::template least_of_classes<6>(events.distances(), &extra_[0][0], words[0], words[1])
+                                        : BitOps::template least_of_classes<8>(events.distances(), &extra_[0][0], words[0], words[1]);
+    const int lighter = costs.weight[1] < costs.weight[0];
+    weight += costs.weight[lighter];
+    flips ^= static_cast<MarkedDistance>(lighter);
+    return costs.weight[1 - lighter] - costs.weight[lighter];
+  }
+
+ private:
+  static std::int32_t least(std::int32_t a, std::int32_t b) noexcept { return a < b ? a : b; }
+  void set(int a, int b, std::int32_t one, std::int32_t other) noexcept {
+    const std::int32_t more = one < other ? other - one : one - other;
+    extra_[a][b] = extra_[b][a] = least(more, across_);
+  }
+
+  std::int32_t across_ = 0;
+  alignas(64) std::int32_t extra_[Events::n_detectors_max + 1][Events::n_detectors_max + 1];
 };
 
 }  // namespace spinel::detail

@@ -187,15 +187,14 @@ class AnyRoundsLatticeMatcher {
     if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     if (model == 0)
       for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = decisive_[k] = 0;
-    std::int32_t decisive_type = 0;
     for (const MergedEdge& edge : scratch.graph.edges())
-      if (edge.observables != 0) decisive_type = sites[edge.a].type;
+      if (edge.observables != 0 && model == 0) decisive_type_ = sites[edge.a].type;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
       id_of_[k] = layout.id(sites[k]);
       const detail::SiteRow& row = tables.rows[layout.site_row(sites[k])];
       tables.near_of[id_of_[k]] = row.near;
       tables.window_of[id_of_[k]] = row.window;
-      if (model == 0 && sites[k].type == decisive_type) decisive_[k / 64] |= std::uint64_t{1} << (k % 64);
+      if (model == 0 && sites[k].type == decisive_type_) decisive_[k / 64] |= std::uint64_t{1} << (k % 64);
       if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
     if constexpr (has_few_events)
@@ -248,30 +247,37 @@ class AnyRoundsLatticeMatcher {
     }
     few_events_.finish();
   }
+  /// The events of a small experiment by check type: bit k of word w for detector 64 w + k.
+  struct FewWords {
+    std::uint64_t of_type[2][2];
+    int n[2];
+  };
+  template <class Kept>
+  FewWords few_of(const std::uint8_t* events, Kept&& kept) const noexcept {
+    const std::size_t n = n_detectors();
+    FewWords few;
+    for (int w = 0; w < 2; ++w) {
+      const auto first = static_cast<std::size_t>(64 * w);
+      const std::uint64_t word = first < n ? word_of(events, first, n) & kept(first) : 0;
+      few.of_type[0][w] = word & first_type_[w];
+      few.of_type[1][w] = word & ~first_type_[w];
+    }
+    for (int type = 0; type < 2; ++type) few.n[type] = count_ones(few.of_type[type][0]) + count_ones(few.of_type[type][1]);
+    return few;
+  }
   /// Tries everything where the events are few, else searches.
   template <class Kept>
   MatchResult decode_few_or(const std::uint8_t* events, Kept&& kept) noexcept {
     if constexpr (has_few_events) {
       if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
-      const std::size_t n = n_detectors();
-      const std::uint64_t words[2] = {word_of(events, 0, n) & kept(0), n > 64 ? word_of(events, 64, n) & kept(64) : 0};
-      std::uint64_t of_type[2][2];
-      int count[2];
-      for (int type = 0; type < 2; ++type) {
-        for (int w = 0; w < 2; ++w) of_type[type][w] = words[w] & first_type_[w];
-        if (type == 1)
-          for (int w = 0; w < 2; ++w) of_type[type][w] ^= words[w];
-        count[type] = count_ones(of_type[type][0]) + count_ones(of_type[type][1]);
-      }
-      if (SPINEL_LIKELY(count[0] <= few_events_.n_events_max && count[1] <= few_events_.n_events_max)) {
+      const FewWords few = few_of(events, kept);
+      if (SPINEL_LIKELY(few.n[0] <= few_events_.n_events_max && few.n[1] <= few_events_.n_events_max)) {
         MatchResult result{0, 0, MatchOutcome::matched};
         detail::MarkedDistance flips = 0;
-        const bool first = few_events_.pair(of_type[0], count[0], result.weight, flips);
-        const bool second = few_events_.pair(of_type[1], count[1], result.weight, flips);
-        if (SPINEL_LIKELY(first && second)) {
-          result.observables = flips;
-          return result;
-        }
+        bool matched = true;
+        for (int type = 0; type < 2; ++type) matched &= few_events_.pair(few.of_type[type], few.n[type], result.weight, flips);
+        result.observables = flips;
+        if (SPINEL_LIKELY(matched)) return result;
       }
     }
     return decode_kept(events, kept, [](const MatchResult&) {});
@@ -485,6 +491,7 @@ class AnyRoundsLatticeMatcher {
   struct Nothing {};
   [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEvents<BitOps>, Nothing> few_events_;
   std::uint64_t first_type_[2] = {};
+  std::int32_t decisive_type_ = 0;
   double nats_per_unit_[n_models] = {};
   bool is_set_up_[n_models] = {};
   // == Per shot ==

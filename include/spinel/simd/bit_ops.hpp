@@ -69,6 +69,10 @@ struct LeastPairing {
   std::int32_t weight;
   std::uint32_t marks;
 };
+/// The least sums with either parity of marks.
+struct LeastOfClasses {
+  std::int32_t weight[2];
+};
 
 /// Portable definition of the operations.
 struct ScalarBits {
@@ -173,6 +177,30 @@ struct ScalarBits {
       for (int e = 0; e < m / 2; ++e) sum += distance[all.of[e][k]];
       if (static_cast<std::int32_t>(sum) < least.weight)
         least = {static_cast<std::int32_t>(sum), static_cast<std::uint32_t>(std::popcount(marks & all.set[k])) & 1};
+    }
+    return least;
+  }
+  /// The same for both parities, where a distance of the other mark costs `extra` more.
+  template <int m>
+  static LeastOfClasses least_of_classes(const std::uint32_t* distances, const std::int32_t* extra, std::uint64_t low,
+                                         std::uint64_t high) noexcept {
+    constexpr const AllPairings<m>& all = all_pairings<m>;
+    int events[m], n = 0;
+    for (; low != 0; low &= low - 1) events[n++] = std::countr_zero(low);
+    for (; high != 0; high &= high - 1) events[n++] = 64 + std::countr_zero(high);
+    while (n < m) events[n++] = 127;
+    LeastOfClasses least{{INT32_MAX, INT32_MAX}};
+    for (int k = 0; k < all.n; ++k) {
+      std::int32_t sum = 0, more = INT32_MAX;
+      std::uint32_t marks = 0;
+      for (int e = 0; e < m / 2; ++e) {
+        const int pair = all.of[e][k], at = 128 * events[all.first[pair]] + events[all.second[pair]];
+        sum += static_cast<std::int32_t>(distances[at] & ~1u);
+        marks ^= distances[at] & 1;
+        more = extra[at] < more ? extra[at] : more;
+      }
+      least.weight[marks] = sum < least.weight[marks] ? sum : least.weight[marks];
+      least.weight[1 - marks] = sum + more < least.weight[1 - marks] ? sum + more : least.weight[1 - marks];
     }
     return least;
   }
@@ -313,18 +341,12 @@ struct Avx512Bits : ScalarBits {
   template <int m>
   static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
-    const int n_low = std::popcount(low), n = n_low + std::popcount(high);
-    const __m512i from_low = _mm512_maskz_compress_epi8(low, bit_numbers());
-    const __m512i from_high = _mm512_maskz_compress_epi8(high, _mm512_or_si512(bit_numbers(), _mm512_set1_epi8(64)));
-    const __m512i both = _mm512_mask_expand_epi8(from_low, ~std::uint64_t{0} << n_low, from_high);
-    const __m512i events = _mm512_mask_mov_epi32(_mm512_set1_epi32(127), first_of(n), _mm512_cvtepu8_epi32(_mm512_castsi512_si128(both)));
+    const __m512i events = up_to_sixteen(low, high);
     constexpr int n_vectors = (all.n_pairs + 15) / 16;
     __m512i distance[2] = {};
     std::uint32_t marks = 0;
     for (int v = 0; v < n_vectors; ++v) {
-      const __m512i a = _mm512_permutexvar_epi32(_mm512_loadu_si512(all.first + 16 * v), events);
-      const __m512i b = _mm512_permutexvar_epi32(_mm512_loadu_si512(all.second + 16 * v), events);
-      const __m512i marked = _mm512_i32gather_epi32(_mm512_or_si512(_mm512_slli_epi32(a, 7), b), distances, 4);
+      const __m512i marked = _mm512_i32gather_epi32(entries_of_pairs<m>(v, events), distances, 4);
       marks |= static_cast<std::uint32_t>(_mm512_test_epi32_mask(marked, _mm512_set1_epi32(1))) << (16 * v);
       distance[v] = _mm512_and_si512(marked, _mm512_set1_epi32(-2));
     }
@@ -344,6 +366,37 @@ struct Avx512Bits : ScalarBits {
     const auto set = static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm512_castsi512_si128(_mm512_maskz_compress_epi32(best, sets))));
     return {weight, static_cast<std::uint32_t>(std::popcount(marks & set)) & 1};
   }
+  template <int m>
+  static LeastOfClasses least_of_classes(const std::uint32_t* distances, const std::int32_t* extra, std::uint64_t low,
+                                         std::uint64_t high) noexcept {
+    constexpr const AllPairings<m>& all = all_pairings<m>;
+    constexpr int n_vectors = (all.n_pairs + 15) / 16;
+    const __m512i events = up_to_sixteen(low, high);
+    __m512i distance[2] = {}, more[2] = {};
+    for (int v = 0; v < n_vectors; ++v) {
+      const __m512i entries = entries_of_pairs<m>(v, events);
+      distance[v] = _mm512_i32gather_epi32(entries, distances, 4);
+      more[v] = _mm512_i32gather_epi32(entries, extra, 4);
+    }
+    const auto choose = [&](const __m512i (&of)[2], __m512i which) {
+      return n_vectors == 1 ? _mm512_permutexvar_epi32(which, of[0]) : _mm512_permutex2var_epi32(of[0], which, of[1]);
+    };
+    __m512i even = _mm512_set1_epi32(INT32_MAX), odd = even;
+    for (int k = 0; k < all.n; k += 16) {
+      __m512i sum = _mm512_setzero_si512(), marks = sum, least = _mm512_set1_epi32(INT32_MAX);
+      for (int e = 0; e < m / 2; ++e) {
+        const __m512i which = _mm512_loadu_si512(all.of[e] + k), marked = choose(distance, which);
+        sum = _mm512_add_epi32(sum, _mm512_and_si512(marked, _mm512_set1_epi32(-2)));
+        marks = _mm512_xor_si512(marks, marked);
+        least = _mm512_min_epi32(least, choose(more, which));
+      }
+      const __mmask16 is_odd = _mm512_test_epi32_mask(marks, _mm512_set1_epi32(1));
+      const __m512i other = _mm512_add_epi32(sum, least);
+      even = _mm512_min_epi32(even, _mm512_mask_mov_epi32(sum, is_odd, other));
+      odd = _mm512_min_epi32(odd, _mm512_mask_mov_epi32(other, is_odd, sum));
+    }
+    return {{_mm512_reduce_min_epi32(even), _mm512_reduce_min_epi32(odd)}};
+  }
 #endif
   static std::uint32_t test_bits(const std::uint64_t* bits, std::int32_t base, const std::int16_t* offsets, int n) noexcept {
     const auto valid = static_cast<__mmask16>((1u << n) - 1);
@@ -360,6 +413,24 @@ struct Avx512Bits : ScalarBits {
     return _mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928, 0x2726252423222120, 0x1f1e1d1c1b1a1918,
                             0x1716151413121110, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
   }
+#ifdef __AVX512VBMI2__
+  /// The numbers of the set bits of both words; 127 after the last.
+  static __m512i up_to_sixteen(std::uint64_t low, std::uint64_t high) noexcept {
+    const int n_low = std::popcount(low);
+    const __m512i from_low = _mm512_maskz_compress_epi8(low, bit_numbers());
+    const __m512i from_high = _mm512_maskz_compress_epi8(high, _mm512_or_si512(bit_numbers(), _mm512_set1_epi8(64)));
+    const __m512i both = _mm512_mask_expand_epi8(from_low, ~std::uint64_t{0} << n_low, from_high);
+    return _mm512_mask_mov_epi32(_mm512_set1_epi32(127), first_of(n_low + std::popcount(high)),
+                                 _mm512_cvtepu8_epi32(_mm512_castsi512_si128(both)));
+  }
+  /// Where in a table of 128 x 128 the pairs from 16 v on stand.
+  template <int m>
+  static __m512i entries_of_pairs(int v, __m512i events) noexcept {
+    const __m512i a = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.first + 16 * v), events);
+    const __m512i b = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.second + 16 * v), events);
+    return _mm512_or_si512(_mm512_slli_epi32(a, 7), b);
+  }
+#endif
   static __mmask16 first_of(int n) noexcept { return static_cast<__mmask16>(n < 16 ? (1u << n) - 1 : 0xffff); }
   static __m512i numbers_from(int k) noexcept {
     return _mm512_add_epi32(_mm512_set1_epi32(k), _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
