@@ -35,8 +35,10 @@
 #include <spinel/nn/activation.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/delta.hpp>
+#include <spinel/nn/element.hpp>
 #include <spinel/nn/first_layer.hpp>
 #include <spinel/nn/forward.hpp>
+#include <spinel/nn/last_layer.hpp>
 #include <spinel/nn/network.hpp>
 #include <spinel/nn/quantize.hpp>
 #include <spinel/nn/round_buffer.hpp>
