@@ -322,7 +322,21 @@ inline void AlternatingTree::look_ahead(const Context& context, Event& event) no
   event.time = infinite_distance;
   event.target = nothing;
   meet_boundary(context, own, event);
-  for (std::uint32_t k = 0; k < own.candidates_count; ++k) consider(own, candidates_[own.candidates_begin + k], event);
+  // Without branches: which of the others is next is as good as random.
+  const Candidate* const known = &candidates_[own.candidates_begin];
+  const std::int64_t base = own.radius;
+  const std::int32_t top = own.top;
+  std::int64_t best = event.time, met = -1;
+  for (std::int64_t k = 0; k < own.candidates_count; ++k) {
+    const Leaf& other = leaf(known[k].leaf);
+    const Label label = item(other.top).label;
+    const std::int64_t never = -static_cast<std::int64_t>((other.top == top) | (label == Label::minus));
+    const std::int64_t slack = (known[k].distance - base - other.radius) >> static_cast<int>(label == Label::plus);
+    const std::int64_t better = -static_cast<std::int64_t>(((slack & ~never) | (infinite_distance & never)) < best);
+    best ^= (best ^ slack) & better;
+    met ^= (met ^ k) & better;
+  }
+  if (met >= 0) event = {best, known[met].distance, event.leaf, known[met].leaf, known[met].path};
   const std::int64_t limit = own.explored / 2 - own.radius;
   if (own.explored < 2 * way_out(context, own) && limit < event.time) {
     event.time = limit;
