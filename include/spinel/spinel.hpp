@@ -40,6 +40,7 @@
 #include <spinel/nn/forward.hpp>
 #include <spinel/nn/last_layer.hpp>
 #include <spinel/nn/network.hpp>
+#include <spinel/nn/packed_network.hpp>
 #include <spinel/nn/quantize.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/nn/weights.hpp>
