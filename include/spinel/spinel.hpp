@@ -49,6 +49,7 @@
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/few_events.hpp>
 #include <spinel/match/gap.hpp>
 #include <spinel/match/gap_distances.hpp>
 #include <spinel/match/gap_search.hpp>
@@ -57,6 +58,10 @@
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_correlated.hpp>
 #include <spinel/match/lattice_far_builder.hpp>
+#include <spinel/match/lattice_gap.hpp>
+#include <spinel/match/lattice_gap_bounds.hpp>
+#include <spinel/match/lattice_gap_trees.hpp>
+#include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>
