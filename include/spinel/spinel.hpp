@@ -63,6 +63,7 @@
 #include <spinel/match/lattice_gap_trees.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_implied.hpp>
+#include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/lattice_metric.hpp>
