@@ -40,6 +40,7 @@
 #include <spinel/nn/forward.hpp>
 #include <spinel/nn/last_layer.hpp>
 #include <spinel/nn/network.hpp>
+#include <spinel/nn/packed_network.hpp>
 #include <spinel/nn/quantize.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/nn/weights.hpp>
@@ -62,6 +63,7 @@
 #include <spinel/match/lattice_gap_trees.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_implied.hpp>
+#include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/lattice_metric.hpp>

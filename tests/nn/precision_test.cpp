@@ -80,6 +80,24 @@ TEST(Int8, IsTheSameBitsOnEveryInstructionSet) {
   }
 }
 
+template <class A>
+std::vector<float> bytes_gelu(const std::vector<float>& x) {
+  std::vector<float> y(x.size());
+  for (std::size_t k = 0; k < x.size(); k += A::width) A::store(y.data() + k, activate_for_bytes<Activation::gelu_tanh, A>(A::load(x.data() + k)));
+  return y;
+}
+
+TEST(Int8, GeluOnTheWayToAByteIsNearTheDefinitionAndTheSameBitsEverywhere) {
+  std::vector<float> x;
+  for (int k = -6400; k < 6400; ++k) x.push_back(static_cast<float>(k) / 512.0f);
+  const auto found = bytes_gelu<arch::scalar>(x);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const double v = static_cast<double>(x[k]);
+    EXPECT_NEAR(static_cast<double>(found[k]), 0.5 * v * (1.0 + std::tanh(std::sqrt(2.0 / 3.141592653589793) * (v + 0.044715 * v * v * v))), 1.3e-4) << v;
+  }
+  EXPECT_EQ(bytes_gelu<arch::native>(x), found);
+}
+
 TEST(Int8, RefusesToRunWithoutCalibration) {
   const Case c(3, 2, 1);
   using Engine = Forward<network, arch::scalar, 3, Precision::int8>;

@@ -103,7 +103,7 @@ struct QuantizeFloat {
   const float* zero;
   const QuantizeFloat& at_row(int) const noexcept { return *this; }
   SPINEL_ALWAYS_INLINE void store(std::uint8_t* out, typename A::f32 sum, int channel, int) const noexcept {
-    const auto y = activate<activation, Exact<A>>(A::add(sum, A::load(bias + channel)));
+    const auto y = activate_for_bytes<activation, A>(A::add(sum, A::load(bias + channel)));
     A::store_u8(out, A::fused(y, A::load(inverse_scale + channel), A::load(zero + channel)));
   }
 };
@@ -125,7 +125,7 @@ struct Quantize {
   }
   SPINEL_ALWAYS_INLINE void store(std::uint8_t* out, typename A::i32 sum, int channel, int edge) const noexcept {
     const auto y = A::fused(A::to_float(sum), A::load(scale + channel), A::load(biases + edge * channels + channel));
-    A::store_u8(out, A::fused(activate<activation, Exact<A>>(y), A::load(inverse_scale + channel), A::load(zero + channel)));
+    A::store_u8(out, A::fused(activate_for_bytes<activation, A>(y), A::load(inverse_scale + channel), A::load(zero + channel)));
   }
 };
 

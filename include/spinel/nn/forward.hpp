@@ -9,58 +9,35 @@
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
-#include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
-#include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/delta.hpp>
-#include <spinel/nn/first_layer.hpp>
-#include <spinel/nn/last_layer.hpp>
-#include <spinel/nn/quantize.hpp>
+#include <spinel/nn/packed_network.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/nn/weights.hpp>
-#include <spinel/nn/winograd.hpp>
 #include <type_traits>
 #include <utility>
 
 namespace spinel {
-
-namespace detail {
-
-/// Calls `visit` with the odd distance 3 to 21 as an integral constant.
-template <class Visit>
-SPINEL_ALWAYS_INLINE void with_distance(int distance, Visit&& visit) noexcept {
-  [&]<int... k>(std::integer_sequence<int, k...>) {
-    (void)((distance == 2 * k + 3 ? (visit(std::integral_constant<int, 2 * k + 3>{}), true) : false) || ...);
-  }(std::make_integer_sequence<int, 10>{});
-}
-
-}  // namespace detail
 
 /// Runs `network` on instruction set A. `fixed_distance` is the width and height of the volume at compile time, or 0 for any odd
 /// distance from 3 to 21 chosen at set-up. All memory is handed in once. Whatever the precision, the first layer multiplies in
 /// float32 (it has four input channels) and logits are float32. The int8 engine takes inputs that are multiples of 1/2 in [-1, 1].
 template <Network network, Arch A, int fixed_distance = 0, Precision precision = Precision::fp32>
 class Forward {
+  using Packed = detail::PackedNetwork<network, A, fixed_distance, precision>;
+  using Stored = typename Packed::Stored;
+  using First = typename Packed::First;
+  using Last = typename Packed::Last;
+  template <int layer, int d>
+  using Hidden = typename Packed::template Hidden<layer, d>;
+  template <int layer, int d>
+  using WinogradOf = typename Packed::template WinogradOf<layer, d>;
+  template <int layer>
+  using Delta = typename Packed::template Delta<layer>;
   static constexpr int n_layers = network.n_layers;
   static constexpr int n_hidden = n_layers - 1;
   static constexpr bool is_int8 = precision == Precision::int8;
-  static_assert(network.valid(), "the network has no layers, or a layer without filters or with an even kernel");
-  static_assert(n_layers >= 2, "the network needs at least one hidden layer");
-  static_assert(network.layers[n_layers - 1].activation == Activation::none, "the last layer gives logits: it has no activation");
-  static_assert(!is_int8 || [] {
-    for (int l = 1; l < n_hidden; ++l)
-      if (network.layers[l].kernel > 3) return false;
-    return true;
-  }(), "int8 layers after the first have kernels of 1 or 3");
-
-  using Element = std::conditional_t<is_int8, detail::Int8<A>,
-                                     typename std::conditional_t<precision == Precision::bf16, std::type_identity<detail::BFloat16<A>>,
-                                                                 std::type_identity<detail::Float32<A>>>::type>;
-  using Stored = typename Element::input;
-  using First = detail::FirstLayer<A, network.input_channels, network.out_channels(0), network.layers[0].kernel>;
-  using Last = detail::LastLayer<Element, network.in_channels(n_layers - 1), network.output_channels(), network.layers[n_layers - 1].kernel>;
-  static constexpr detail::Int8LayerShape last_shape{network.in_channels(n_layers - 1), Last::columns, 1, Last::column_kernel};
   static constexpr auto layer_count = static_cast<std::size_t>(n_layers);
   static constexpr int background_layers = is_int8 ? n_hidden : 1;
   static constexpr int widest_channels = [] {
@@ -75,12 +52,12 @@ class Forward {
   static constexpr int output_channels = network.output_channels();
   /// An int8 layer is computed from its differences to the background while they cost less than this share of all its input.
   static constexpr float delta_share = 0.8f;
-  using Weights = std::conditional_t<is_int8, CalibratedWeights<network>, WeightsView<network>>;
+  using Weights = typename Packed::Weights;
 
   /// Bytes that `set_up` needs for this distance, whatever the number of rounds.
   SPINEL_COLD static constexpr std::size_t memory_bytes(int distance) noexcept {
     Forward counting;
-    counting.distance_ = distance;
+    counting.packed_.set_distance(distance);
     detail::CountingArena arena;
     counting.take_memory(arena);
     return arena.used + Arena::alignment;
@@ -92,32 +69,13 @@ class Forward {
     if (distance < detail::smallest_distance || distance > detail::largest_distance || distance % 2 == 0) return Status::bad_argument;
     if (fixed_distance != 0 && distance != fixed_distance) return Status::bad_argument;
     if (memory.size() < memory_bytes(distance)) return Status::out_of_capacity;
-    const WeightsView<network>* found = nullptr;
-    if constexpr (is_int8) {
+    if constexpr (is_int8)
       if (weights.ranges.observed == 0) return Status::bad_argument;
-      found = &weights.view;
-    } else {
-      found = &weights;
-    }
-    const WeightsView<network>& view = *found;
-    distance_ = distance;
+    packed_.set_distance(distance);
     background_rounds_ = 0;
     Arena arena{memory};
     take_memory(arena);
-    if constexpr (is_int8)
-      for (int layer = 0; layer < n_hidden; ++layer) weights.ranges.order_by_activity(layer, order_[static_cast<std::size_t>(layer)].data());
-    for (int layer = 0; layer < n_layers; ++layer)
-      for (int out = 0; out < network.layers[layer].filters; ++out)
-        bias_[static_cast<std::size_t>(layer)][static_cast<std::size_t>(out)] = view.bias[layer][place(layer, out)];
-    First::pack([&](int out, int in, int tap) { return weight(view, 0, out, in, tap); }, first_weights_.data());
-    if constexpr (is_int8) set_up_scales(view, weights.ranges);
-    for_each_hidden([&]<int layer>() {
-      if constexpr (layer > 0) pack<layer>(view);
-    });
-    constexpr int l = n_layers - 1;
-    dispatch([&](auto d) {
-      Last::template pack<decltype(d)::value>(weights_[l].data(), [&](int column, int in, int tap) { return converted(last_weight(view, column, in, tap), l, column, in); });
-    });
+    packed_.pack(weights);
     return Status::ok;
   }
 
@@ -139,16 +97,16 @@ class Forward {
         visit(background.example(kind, short_rounds), background.memory.data() + static_cast<std::size_t>(kind) * background.round_size);
     };
     each_kind(first_sums_, [&](int t, float* to) {
-      First::template rounds<detail::StoreSums<A>, float>(first_input_, first_weights_.data(), nullptr, nullptr, {}, to, first_work_.data(), t, t + 1, short_rounds, distance());
+      First::template rounds<detail::StoreSums<A>, float>(first_input_, packed_.first_weights(), nullptr, nullptr, {}, to, first_work_.data(), t, t + 1, short_rounds, distance());
     });
     each_kind(output_background_[0], [&](int t, Stored* to) {
-      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), to, first_work_.data(), t, t + 1, short_rounds, distance());
+      First::template rounds<decltype(packed_.template epilogue<0>()), Stored>(first_input_, packed_.first_weights(), nullptr, nullptr, packed_.template epilogue<0>(), to, first_work_.data(), t, t + 1, short_rounds, distance());
     });
     if constexpr (is_int8 && n_hidden > 1) {
-      First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), nullptr, nullptr, epilogue<0>(), buffers_[1].at(0), first_work_.data(), 0, short_rounds, short_rounds,
+      First::template rounds<decltype(packed_.template epilogue<0>()), Stored>(first_input_, packed_.first_weights(), nullptr, nullptr, packed_.template epilogue<0>(), buffers_[1].at(0), first_work_.data(), 0, short_rounds, short_rounds,
                     distance());
       buffers_[1].end = short_rounds;
-      for_each_hidden([&]<int layer>() {
+      Packed::for_each_hidden([&]<int layer>() {
         if constexpr (layer > 0) {
           const auto& in = buffers_[layer];
           Stored* out = last_.data();
@@ -218,37 +176,10 @@ class Forward {
     push(slice, output);
   }
 
-  constexpr int distance() const noexcept { return fixed_distance != 0 ? fixed_distance : distance_; }
+  constexpr int distance() const noexcept { return packed_.distance(); }
+
 
  private:
-  template <int layer, int d>
-  using Hidden = detail::DirectConv<Element, network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, d>;
-  template <int layer>
-  using Delta = detail::DeltaConv<A, network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel>;
-
-  /// float32 layers that are wide enough go through fewer multiplications; everything else is direct.
-  static constexpr bool is_wide(int layer) noexcept {
-    return precision == Precision::fp32 && layer > 0 && network.layers[layer].kernel == 3 && network.in_channels(layer) >= 64 &&
-           network.out_channels(layer) >= 64 && network.out_channels(layer) % (2 * A::width) == 0;
-  }
-  template <int layer, int d>
-  static constexpr bool is_winograd() noexcept {
-    return is_wide(layer) && detail::winograd_edges(d).space != 0;
-  }
-  template <int layer, int d>
-  using WinogradOf = detail::Winograd<A, detail::winograd_edges(d).time, detail::winograd_edges(d).space, network.in_channels(layer), network.out_channels(layer)>;
-
-  template <class Visit>
-  SPINEL_ALWAYS_INLINE void dispatch(Visit&& visit) const noexcept {
-    if constexpr (fixed_distance != 0)
-      visit(std::integral_constant<int, fixed_distance>{});
-    else
-      detail::with_distance(distance_, visit);
-  }
-  template <class Visit>
-  static SPINEL_ALWAYS_INLINE void for_each_hidden(Visit&& visit) noexcept {
-    [&]<int... layer>(std::integer_sequence<int, layer...>) { (visit.template operator()<layer>(), ...); }(std::make_integer_sequence<int, n_hidden>{});
-  }
   static constexpr int renumber_at = 1 << 16;
   /// So that the numbers of rounds never run out: far from both ends all rounds are alike.
   SPINEL_NOINLINE void renumber() noexcept {
@@ -258,7 +189,6 @@ class Forward {
     shares_.renumber(by);
     for (int& done : done_) done -= by;
   }
-  constexpr std::size_t sites() const noexcept { return static_cast<std::size_t>(distance()) * static_cast<std::size_t>(distance()); }
   void reset() noexcept {
     first_input_.reset();
     for (auto& buffer : buffers_) buffer.reset();
@@ -272,7 +202,7 @@ class Forward {
     const auto reachable = [&](int layer, int available) {
       return available == rounds ? rounds : spinel::max(done_[static_cast<std::size_t>(layer)], available - network.layers[layer].kernel / 2);
     };
-    for_each_hidden([&]<int layer>() {
+    Packed::for_each_hidden([&]<int layer>() {
       const int begin = done_[layer], end = reachable(layer, layer == 0 ? first_input_.differences.end : buffers_[layer].end);
       if (begin == end) return;
       Stored* out = nullptr;
@@ -284,13 +214,13 @@ class Forward {
         out = last_.data();
       }
       if constexpr (layer == 0)
-        First::template rounds<decltype(epilogue<0>()), Stored>(first_input_, first_weights_.data(), has_background_ ? &first_sums_ : nullptr,
-                                                                has_background_ ? &output_background_[0] : nullptr, epilogue<0>(), out, first_work_.data(),
+        First::template rounds<decltype(packed_.template epilogue<0>()), Stored>(first_input_, packed_.first_weights(), has_background_ ? &first_sums_ : nullptr,
+                                                                has_background_ ? &output_background_[0] : nullptr, packed_.template epilogue<0>(), out, first_work_.data(),
                                                                 begin, end, rounds, distance());
       else if (!has_background_ || !from_differences<layer>(out, begin, end, rounds))
         dense<layer>(buffers_[layer], out, begin, end, rounds);
       if constexpr (precision == Precision::fp32) {
-        const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
+        const std::size_t round_size = packed_.sites() * static_cast<std::size_t>(network.out_channels(layer));
         for (int t = begin; t < end; ++t) watch(layer, t, static_cast<const float*>(out + static_cast<std::size_t>(t - begin) * round_size));
       }
       if constexpr (layer + 1 < n_hidden) {
@@ -299,47 +229,27 @@ class Forward {
         constexpr int l = n_layers - 1;
         shares_.make_room(done_[l] - network.layers[l].kernel / 2, end - begin);
         // Round by round: a product stays in the cache until it is summed.
-        for (const Stored* round = out; shares_.end < end; ++shares_.end, round += sites() * static_cast<std::size_t>(network.in_channels(l))) {
-          dispatch([&](auto d) { Last::template shares<decltype(d)::value>(round, weights_[l].data(), share_epilogue(), product_.data(), shares_.at(shares_.end)); });
+        for (const Stored* round = out; shares_.end < end; ++shares_.end, round += packed_.sites() * static_cast<std::size_t>(network.in_channels(l))) {
+          packed_.dispatch([&](auto d) { Last::template shares<decltype(d)::value>(round, packed_.weights(l), packed_.share_epilogue(), product_.data(), shares_.at(shares_.end)); });
         }
       }
       done_[layer] = end;
     });
     constexpr int l = n_layers - 1;
     for (const int end = reachable(l, shares_.end); done_[l] < end; ++done_[l]) {
-      Last::sum_shares([&](int t) { return static_cast<const float*>(shares_.at(t)); }, bias_[l].data(), slice_.data(), done_[l], rounds, distance());
+      Last::sum_shares([&](int t) { return static_cast<const float*>(shares_.at(t)); }, packed_.bias(l), slice_.data(), done_[l], rounds, distance());
       output(done_[l], static_cast<const float*>(slice_.data()));
     }
-  }
-
-  template <int layer>
-  auto epilogue() const noexcept {
-    constexpr Activation activation = network.layers[layer].activation;
-    if constexpr (precision == Precision::fp32)
-      return detail::StoreFloat32<A, activation>{bias_[layer].data()};
-    else if constexpr (precision == Precision::bf16)
-      return detail::StoreBFloat16<A, activation>{bias_[layer].data()};
-    else if constexpr (layer == 0)
-      return detail::QuantizeFloat<A, activation>{bias_[0].data(), inverse_scales_[0].data(), zeros_[0].data()};
-    else
-      return detail::Quantize<A, activation>{scales_[layer].data(), offsets_[layer].data(), network.out_channels(layer), inverse_scales_[layer].data(),
-                                             zeros_[layer].data()};
-  }
-  auto share_epilogue() const noexcept {
-    if constexpr (is_int8)
-      return detail::StoreScaled<A>{scales_[n_layers - 1].data(), offsets_[n_layers - 1].data(), Last::columns};
-    else
-      return detail::StoreSums<A>{};
   }
 
   /// Every product of a hidden layer but the first, output rounds [begin, end).
   template <int layer>
   SPINEL_NOINLINE void dense(const detail::RoundBuffer<Stored>& in, Stored* out, int begin, int end, int rounds) noexcept {
-    dispatch([&](auto d) {
-      if constexpr (is_winograd<layer, decltype(d)::value>())
-        WinogradOf<layer, decltype(d)::value>::rounds(in.at(begin), weights_[layer].data(), epilogue<layer>(), out, work_.data(), begin, end, in.end, distance());
+    packed_.dispatch([&](auto d) {
+      if constexpr (Packed::template is_winograd<layer, decltype(d)::value>())
+        WinogradOf<layer, decltype(d)::value>::rounds(in.at(begin), packed_.weights(layer), packed_.template epilogue<layer>(), out, work_.data(), begin, end, in.end, distance());
       else
-        Hidden<layer, decltype(d)::value>::rounds(in.at(begin), weights_[layer].data(), epilogue<layer>(), out, begin, end, rounds);
+        Hidden<layer, decltype(d)::value>::rounds(in.at(begin), packed_.weights(layer), packed_.template epilogue<layer>(), out, begin, end, rounds);
     });
   }
 
@@ -355,11 +265,11 @@ class Forward {
                                                   static_cast<float>(network.in_channels(layer) / 4));
       if (!delta_rows_.template find<network.in_channels(layer)>(in, &output_background_[layer - 1], from, to, rounds, distance(), most)) return false;
       const int slab = detail::delta_slab_rounds(end - begin, distance(), widest_channels);
-      const std::size_t round_size = sites() * static_cast<std::size_t>(network.out_channels(layer));
+      const std::size_t round_size = packed_.sites() * static_cast<std::size_t>(network.out_channels(layer));
       for (int t = begin; t < end; t += slab) {
         const int last = spinel::min(end, t + slab);
-        Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), &delta_sums_[layer], delta_work_, t, last, rounds, distance());
-        Delta<layer>::finish(delta_work_, output_background_[layer], epilogue<layer>(), out + static_cast<std::size_t>(t - begin) * round_size, t, last, rounds, distance());
+        Delta<layer>::accumulate(delta_rows_, packed_.delta_weights(layer), &delta_sums_[layer], delta_work_, t, last, rounds, distance());
+        Delta<layer>::finish(delta_work_, output_background_[layer], packed_.template epilogue<layer>(), out + static_cast<std::size_t>(t - begin) * round_size, t, last, rounds, distance());
       }
       ++delta_passes_;
       return true;
@@ -373,81 +283,15 @@ class Forward {
     constexpr int reach = network.layers[layer].kernel / 2, channels = network.out_channels(layer);
     delta_rows_.template find<network.in_channels(layer)>(in, nullptr, spinel::max(0, t - reach), spinel::min(rounds, t + reach + 1), rounds, distance(),
                                                           std::int64_t{1} << 40);
-    Delta<layer>::accumulate(delta_rows_, delta_weights_[layer].data(), nullptr, delta_work_, t, t + 1, rounds, distance());
-    for (std::size_t site = 0; site < sites(); ++site)
+    Delta<layer>::accumulate(delta_rows_, packed_.delta_weights(layer), nullptr, delta_work_, t, t + 1, rounds, distance());
+    for (std::size_t site = 0; site < packed_.sites(); ++site)
       for (std::size_t c = 0; c < channels; ++c)
         to[site * channels + c] = delta_work_.touched[site] == 0 ? 0 : delta_work_.sums[site * channels + c] - 128 * delta_work_.corrections[site];
   }
 
-  /// Where a packed channel of a layer's output lies in the weights: int8 layers are packed by activity.
-  int place(int layer, int channel) const noexcept {
-    if (!is_int8 || layer < 0 || layer >= n_hidden) return channel;
-    return order_[static_cast<std::size_t>(layer)][static_cast<std::size_t>(channel)];
-  }
-  /// A weight by packed channels.
-  float weight(const WeightsView<network>& view, int layer, int out, int in, int tap) const noexcept {
-    const int kernel = network.layers[layer].kernel;
-    return view.weight[layer][(static_cast<std::ptrdiff_t>(place(layer, out)) * network.in_channels(layer) + place(layer - 1, in)) * kernel * kernel * kernel + tap];
-  }
-
-  float last_weight(const WeightsView<network>& view, int column, int in, int tap) const noexcept {
-    const auto place = Last::place(column, tap);
-    return place.filter < 0 ? 0.0f : weight(view, n_layers - 1, place.filter, in, place.tap);
-  }
-
-  typename Element::weight converted(float weight, int layer, int column, int in) const noexcept {
-    (void)layer, (void)column, (void)in;
-    const auto l = static_cast<std::size_t>(layer);
-    if constexpr (precision == Precision::fp32)
-      return weight;
-    else if constexpr (precision == Precision::bf16)
-      return detail::bfloat16_of(weight);
-    else
-      return detail::quantized_weight(weight * byte_scales_[l - 1][static_cast<std::size_t>(in)], scales_[l][static_cast<std::size_t>(column)]);
-  }
-
-  template <int layer>
-  SPINEL_COLD void pack(const WeightsView<network>& view) noexcept {
-    constexpr int in_channels = network.in_channels(layer), out_channels = network.out_channels(layer), kernel = network.layers[layer].kernel;
-    dispatch([&](auto d) {
-      if constexpr (is_winograd<layer, decltype(d)::value>())
-        WinogradOf<layer, decltype(d)::value>::pack(view.weight[layer], weights_[layer].data());
-      else
-        detail::pack_weights(weights_[layer].data(), in_channels, out_channels, kernel * kernel * kernel, Hidden<layer, decltype(d)::value>::block_channels, Element::group,
-                             [&](int out, int in, int tap) { return converted(weight(view, layer, out, in, tap), layer, out, in); });
-    });
-    if constexpr (is_int8)
-      Delta<layer>::pack(delta_weights_[layer].data(), [&](int out, int in, int tap) { return converted(weight(view, layer, out, in, tap), layer, out, in); });
-  }
-
-  /// int8: what the bytes of every layer stand for, and the first layer's weights on a grid that makes its sums exact.
-  template <class Ranges>
-  SPINEL_COLD void set_up_scales(const WeightsView<network>& view, const Ranges& ranges) noexcept {
-    constexpr auto first_weights = static_cast<std::size_t>(network.weights(0)), first_out = static_cast<std::size_t>(network.out_channels(0));
-    for (std::size_t out = 0; out < first_out; ++out) {
-      const auto from = static_cast<std::size_t>(place(0, static_cast<int>(out)));
-      const float grid = detail::exact_grid(view.weight[0] + from * (first_weights / first_out), first_weights / first_out);
-      for (std::size_t k = out; k < first_weights; k += first_out) first_weights_[k] = spinel::nearbyint(first_weights_[k] / grid) * grid;
-    }
-    for (int layer = 0; layer < n_hidden; ++layer) {
-      const auto l = static_cast<std::size_t>(layer);
-      detail::byte_scales(ranges.low[l], ranges.high[l], order_[l].data(), network.out_channels(layer), byte_scales_[l].data(), zeros_[l].data());
-      for (std::size_t c = 0; c < byte_scales_[l].size(); ++c) inverse_scales_[l][c] = 1.0f / byte_scales_[l][c];
-    }
-    const auto scales = [&](const detail::Int8LayerShape& shape, int layer, const float* bias, auto&& weight_of) {
-      const auto l = static_cast<std::size_t>(layer);
-      detail::int8_scales(shape, weight_of, bias, byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
-    };
-    for (int layer = 1; layer < n_hidden; ++layer) {
-      const int kernel = network.layers[layer].kernel;
-      scales({network.in_channels(layer), network.out_channels(layer), kernel, kernel}, layer, bias_[static_cast<std::size_t>(layer)].data(),
-             [&](int out, int in, int tap) { return weight(view, layer, out, in, tap); });
-    }
-    scales(last_shape, n_layers - 1, nullptr, [&](int column, int in, int tap) { return last_weight(view, column, in, tap); });
-  }
-
   template <class AnyArena>
   SPINEL_COLD constexpr void take_memory(AnyArena& arena) noexcept {
+    packed_.take_memory(arena);
     std::size_t work = 0;
     int lag = 0;    // rounds that the layers before this one still owe when a pass ends; they all come in the last pass
     int reach = 0;  // of all layers so far
@@ -463,73 +307,44 @@ class Forward {
       const auto l = static_cast<std::size_t>(layer);
       const auto in = static_cast<std::size_t>(network.in_channels(layer)), out = static_cast<std::size_t>(network.out_channels(layer));
       reach += kernel / 2;
-      bias_[l] = arena.template take<float>(out);
       if (layer == 0) {
-        first_weights_ = arena.template take<float>(network.weights(0));
-        first_input_.differences.memory = arena.template take<detail::InputDifference>(capacity * sites() * in);
-        first_input_.differences.round_size = sites() * in;
+        first_input_.differences.memory = arena.template take<detail::InputDifference>(capacity * packed_.sites() * in);
+        first_input_.differences.round_size = packed_.sites() * in;
         first_input_.counts.memory = arena.template take<std::uint16_t>(capacity);
         first_input_.counts.round_size = 1;
-        input_slice_ = arena.template take<float>(sites() * in);
-        first_work_ = arena.template take<float>(sites() * out);
-        take_background(input_background_, 1, sites() * in);
-        take_background(first_sums_, reach + 1, sites() * out);
+        input_slice_ = arena.template take<float>(packed_.sites() * in);
+        first_work_ = arena.template take<float>(packed_.sites() * out);
+        take_background(input_background_, 1, packed_.sites() * in);
+        take_background(first_sums_, reach + 1, packed_.sites() * out);
       } else if (layer < n_hidden) {
-        std::size_t size = network.weights(layer);
-        if (const auto edges = detail::winograd_edges(distance()); is_wide(layer) && edges.space != 0) {
-          size = static_cast<std::size_t>(edges.frequencies()) * in * out;
+        if (const auto edges = detail::winograd_edges(distance()); Packed::is_wide(layer) && edges.space != 0)
           work = spinel::max(work, detail::winograd_work(distance(), edges, network.in_channels(layer), network.out_channels(layer)));
-        }
-        weights_[l] = arena.template take<typename Element::weight>(size);
-        buffers_[l].memory = arena.template take<Stored>(capacity * sites() * in);
-        buffers_[l].round_size = sites() * in;
-        if constexpr (is_int8) {
-          delta_weights_[l] = arena.template take<std::uint8_t>(size);
-          take_background(delta_sums_[l], reach + 1, sites() * out);
-        }
+        buffers_[l].memory = arena.template take<Stored>(capacity * packed_.sites() * in);
+        buffers_[l].round_size = packed_.sites() * in;
+        if constexpr (is_int8) take_background(delta_sums_[l], reach + 1, packed_.sites() * out);
       } else {
-        constexpr auto columns = static_cast<std::size_t>(Last::columns);
-        weights_[l] = arena.template take<typename Element::weight>(columns * in * Last::column_kernel * Last::column_kernel);
-        product_ = arena.template take<float>(Last::product_size(sites()));
-        shares_.round_size = sites() * static_cast<std::size_t>(Last::share_size);
+        product_ = arena.template take<float>(Last::product_size(packed_.sites()));
+        shares_.round_size = packed_.sites() * static_cast<std::size_t>(Last::share_size);
         shares_.memory = arena.template take<float>(capacity * shares_.round_size);
-        last_ = arena.template take<Stored>(static_cast<std::size_t>(pass_rounds + lag) * sites() * in);
+        last_ = arena.template take<Stored>(static_cast<std::size_t>(pass_rounds + lag) * packed_.sites() * in);
       }
-      if (layer < background_layers) take_background(output_background_[l], reach + 1, sites() * out);
-      if constexpr (is_int8) {
-        if (layer < n_hidden) {
-          order_[l] = arena.template take<std::int32_t>(out);
-          byte_scales_[l] = arena.template take<float>(out);
-          inverse_scales_[l] = arena.template take<float>(out);
-          zeros_[l] = arena.template take<float>(out);
-        }
-        if (layer > 0) {
-          scales_[l] = arena.template take<float>(layer < n_hidden ? out : static_cast<std::size_t>(Last::columns));
-          offsets_[l] = arena.template take<float>(layer < n_hidden ? 64 * out : static_cast<std::size_t>(last_shape.edges() * Last::columns));
-        }
-      }
+      if (layer < background_layers) take_background(output_background_[l], reach + 1, packed_.sites() * out);
       lag += kernel / 2;
     }
     if (is_int8 && n_hidden > 1) {
-      const std::size_t rows = static_cast<std::size_t>(pass_rounds + lag) * sites();
+      const std::size_t rows = static_cast<std::size_t>(pass_rounds + lag) * packed_.sites();
       constexpr auto widest = static_cast<std::size_t>(widest_channels);
       const auto slab = static_cast<std::size_t>(detail::delta_most_rounds(distance(), widest_channels));
       delta_rows_.take_memory(arena, rows, widest);
-      delta_work_.take_memory(arena, slab * sites(), rows, widest);
+      delta_work_.take_memory(arena, slab * packed_.sites(), rows, widest);
     }
     work_ = arena.template take<float>(work);
-    slice_ = arena.template take<float>(sites() * static_cast<std::size_t>(output_channels));
+    slice_ = arena.template take<float>(packed_.sites() * static_cast<std::size_t>(output_channels));
   }
 
-  // == Permanent: fixed at set-up ==
-  int distance_ = fixed_distance;
+  // == Permanent ==
+  Packed packed_{};
   bool delta_allowed_ = true;
-  Span<float> first_weights_{};
-  std::array<Span<typename Element::weight>, layer_count> weights_{};
-  std::array<Span<float>, layer_count> bias_{};
-  std::array<Span<float>, layer_count> byte_scales_{}, inverse_scales_{}, zeros_{}, scales_{}, offsets_{};  // int8 only
-  std::array<Span<std::int32_t>, layer_count> order_{};                                                    // int8 only
-  std::array<Span<std::uint8_t>, layer_count> delta_weights_{};                                            // int8 only
   // == Permanent: fixed by set_background ==
   int background_rounds_ = 0;
   detail::BackgroundRounds<float> input_background_{}, first_sums_{};
