@@ -122,10 +122,10 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     matched.n_unsettled = this->match_events(this->tables_[model], stop);
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
     if (matched.n_unsettled == 0 && !stop()) {
-      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.item(static_cast<Index>(k)).match;
+      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.match(static_cast<Index>(k));
       matched.is_correlated = match_again(model, stop, counts);
       if (!matched.is_correlated)
-        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.item(static_cast<Index>(k)).match = first_match_[k];
+        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.match(static_cast<Index>(k)) = first_match_[k];
     }
     this->for_given(visit);
     then();
@@ -215,11 +215,11 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     int n_pairs = 0;
     for (int k = 0; k < this->events_.n_events; ++k) {
       this->unpaired_[n_pairs] = static_cast<Index>(k);
-      n_pairs += this->tree_.item(static_cast<Index>(k)).match.v < k;
+      n_pairs += this->tree_.match(static_cast<Index>(k)).v < k;
     }
     for (int pair = 0; pair < n_pairs; ++pair) {
       const Index k = this->unpaired_[pair];
-      const auto& match = this->tree_.item(k).match;
+      const auto& match = this->tree_.match(k);
       const std::int32_t from = this->events_.ids[k];
       if (match.v == Tree::to_boundary) {
         if (counts(from)) paths.to_boundary(from, imply);

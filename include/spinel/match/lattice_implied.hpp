@@ -243,9 +243,9 @@ class LatticePaths {
  private:
   /// Distance to the place `offset` away where the window table has it.
   MarkedDistance known(int id, int offset) const noexcept {
-    const WindowTable& window = tables_.window[tables_.row(id).window];
+    const WindowTable& window = tables_.window[tables_.window_of[id]];
     for (int layer = 0; layer < 5; ++layer) {
-      const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::n_positions + window_reach);
+      const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::layer_stride + window_reach);
       if (bit >= 57 || ((window.mask[layer] >> bit) & 1) == 0) continue;
       const int before = count_ones(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
       return tables_.window_distance[window.begin + window.first_slot[layer] + static_cast<std::uint32_t>(before)];

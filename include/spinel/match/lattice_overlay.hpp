@@ -64,14 +64,13 @@ class LatticeOverlay {
       horizon_[k] = 0;
     }
     for (int k = 0; k < n; ++k) {
-      std::int32_t& radius = tree.item(static_cast<Index>(k)).radius;
+      std::int32_t& radius = tree.dual(static_cast<Index>(k)).radius;
       // Who grows later looks for tall ones as far as the window table.
       if (2 * radius > tables.radius[1]) radius = tables.radius[1] / 2;
       cover(static_cast<Index>(k));
     }
     for (int k = 0; k < n; ++k) {
-      auto& item = tree.item(static_cast<Index>(k));
-      make_feasible(static_cast<Index>(k), item.top != k);
+      make_feasible(static_cast<Index>(k), tree.dual(static_cast<Index>(k)).top != k);
     }
     tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
     events.begin();
@@ -81,22 +80,23 @@ class LatticeOverlay {
     std::int64_t weight = 0;
     MarkedDistance flips = 0;
     for (int k = 0; k < n; ++k) {
-      auto& item = tree.item(static_cast<Index>(k));
-      if (item.match.v == Tree::to_boundary) {
-        if (item.radius == distance_of(boundary_[k])) item.match.path = boundary_[k];
-        else item.match.v = Tree::unmatched;
-      } else if (item.match.v > k && item.radius + tree.item(item.match.v).radius != distance_of(item.match.path)) {
-        tree.item(item.match.v).match.v = Tree::unmatched;
-        item.match.v = Tree::unmatched;
+      auto& match = tree.match(static_cast<Index>(k));
+      const std::int32_t radius = tree.dual(static_cast<Index>(k)).radius;
+      if (match.v == Tree::to_boundary) {
+        if (radius == distance_of(boundary_[k])) match.path = boundary_[k];
+        else match.v = Tree::unmatched;
+      } else if (match.v > k && radius + tree.dual(match.v).radius != distance_of(match.path)) {
+        tree.match(match.v).v = Tree::unmatched;
+        match.v = Tree::unmatched;
       }
-      if (SPINEL_UNLIKELY(2 * item.radius > tables.radius[0])) places_.mark_all_tall(k);
-      const bool is_free = item.match.v == Tree::unmatched, was_cut = horizon_[k] != 0;
+      if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) places_.mark_all_tall(k);
+      const bool is_free = match.v == Tree::unmatched, was_cut = horizon_[k] != 0;
       work_[n_cut] = k;
       n_cut += is_free & was_cut;
       free[n_free] = static_cast<Index>(k);
       n_free += is_free & !was_cut;
-      weight += item.radius;
-      flips ^= item.match.path & static_cast<std::uint32_t>((item.match.v - k) >> 31);
+      weight += radius;
+      flips ^= match.path & static_cast<std::uint32_t>((match.v - k) >> 31);
     }
     tree.weight = weight;
     tree.flips = flips;
@@ -112,7 +112,7 @@ class LatticeOverlay {
   // == What LatticeTree::search asks ==
   bool has_lists() const noexcept { return events_->has_lists(); }
   std::int32_t known_radius(Index leaf) const noexcept {
-    const std::int32_t radius = radius_of(tree_->item(leaf).tier) >> 1;
+    const std::int32_t radius = radius_of(tree_->dual(leaf).tier) >> 1;
     return radius < horizon_[leaf] ? radius : horizon_[leaf];
   }
   MarkedDistance boundary(Index leaf) noexcept {
@@ -122,11 +122,9 @@ class LatticeOverlay {
   /// Who has searched the graph is known to all whom it found, so only others like it can come nearer than half of that.
   static constexpr bool is_tall(int tier) noexcept { return tier >= 3; }
   std::int32_t usual_radius() const noexcept { return tables_->radius[1] >> 1; }
-  std::int32_t least_distance(Index, Index) const noexcept { return 0; }
-  template <class Visit>
-  void for_known(Index leaf, Visit&& visit) const noexcept {
-    events_->for_known(leaf, visit);
-  }
+  LatticeSite site(Index) const noexcept { return {}; }
+  std::int32_t least_distance(const LatticeSite&, const LatticeSite&) const noexcept { return 0; }
+  const Events& lists() const noexcept { return *events_; }
   template <class Visit>
   void for_everyone(Index leaf, Visit&& visit) noexcept {
     search_from(leaf, no_limit, [&](int other, MarkedDistance marked) { visit(static_cast<Index>(other), marked); });
@@ -134,7 +132,7 @@ class LatticeOverlay {
   /// `reached` is the leaf's radius now. Tier 1 looks as far as the near table, and for those who are tall as far as they may come near;
   /// tier 2 looks as far as the window table and makes the leaf tall itself.
   void explore(Index leaf, std::int32_t reached) noexcept {
-    auto& tier = tree_->item(leaf).tier;
+    auto& tier = tree_->dual(leaf).tier;
     if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
       const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
       for (std::int32_t w = n_known; w < n_work_; ++w) {
@@ -151,7 +149,7 @@ class LatticeOverlay {
       const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
       horizon_[leaf] = no_limit;
       search_from(leaf, radius, [&](int other, MarkedDistance marked) {
-        if (distance_of(marked) < from || tree_->item(static_cast<Index>(other)).tier >= tier) return;
+        if (distance_of(marked) < from || tree_->dual(static_cast<Index>(other)).tier >= tier) return;
         if (events_->push(leaf, {marked, static_cast<Index>(other)})) tell(static_cast<Index>(other), {marked, leaf});
       });
     }
@@ -184,7 +182,7 @@ class LatticeOverlay {
       const auto met = static_cast<Index>(other);
       if (met == leaf || distance_of(marked) >= radius) return;
       events_->push(leaf, {marked, met});
-      if (is_news && tree_->item(met).tier > 0) tell(met, {marked, leaf});
+      if (is_news && tree_->dual(met).tier > 0) tell(met, {marked, leaf});
     });
   }
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
@@ -256,7 +254,7 @@ class LatticeOverlay {
   // == Feasible radii to start from ==
   /// Makes the satellites that the event's radius covers, and keeps the radius out of what others cover.
   void cover(Index leaf) noexcept {
-    std::int32_t& radius = tree_->item(leaf).radius;
+    std::int32_t& radius = tree_->dual(leaf).radius;
     n_work_ = 0;
     work_[n_work_++] = leaf;
     for (std::int32_t w = 0; w < n_work_; ++w) {
@@ -281,34 +279,35 @@ class LatticeOverlay {
       if (places_[p].owner != leaf) keep_apart(leaf, static_cast<Index>(places_[p].owner), sum_of(marked, places_[p].head_start));
       else if (distance_of(marked) >= distance_of(places_[p].head_start)) return;
     }
-    if (!from_place || distance_of(marked) <= tree_->item(leaf).radius) settle_at(leaf, to, marked);
+    if (!from_place || distance_of(marked) <= tree_->dual(leaf).radius) settle_at(leaf, to, marked);
   }
   /// Events themselves are far enough apart, but for those that shared a blossom. Satellites see all who are not tall, be it that
   /// they are beyond the radius and the others reach them; who is tall sees satellites, and of two satellites the nearer to its event.
   void make_feasible(Index leaf, bool was_in_blossom) noexcept {
-    auto& item = tree_->item(leaf);
+    const std::int32_t& radius = tree_->dual(leaf).radius;  // pushing apart changes it
     const auto apart = [&](MarkedDistance marked, std::int32_t other) {
       if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
     };
-    if (SPINEL_UNLIKELY(was_in_blossom | (2 * item.radius > tables_->radius[0])) && 2 * item.radius > tables_->lightest)
-      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * item.radius, apart);
+    if (SPINEL_UNLIKELY(was_in_blossom | (2 * radius > tables_->radius[0])) && 2 * radius > tables_->lightest)
+      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * radius, apart);
     for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) {
-      const std::int32_t left = item.radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
+      const std::int32_t left = radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
       if (usual > 0) places_.for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
     }
   }
   bool is_loose(Index leaf) const noexcept {
-    const auto& item = tree_->item(leaf);
-    if (item.match.v < 0) return item.match.v == Tree::unmatched || item.radius != distance_of(boundary_[leaf]);
-    return item.radius + tree_->item(item.match.v).radius != distance_of(item.match.path);
+    const auto& match = tree_->match(leaf);
+    const std::int32_t radius = tree_->dual(leaf).radius;
+    if (match.v < 0) return match.v == Tree::unmatched || radius != distance_of(boundary_[leaf]);
+    return radius + tree_->dual(match.v).radius != distance_of(match.path);
   }
   void keep_apart(Index a, Index b, MarkedDistance marked) noexcept {
-    auto &first = tree_->item(a), &second = tree_->item(b);
+    auto &first = tree_->dual(a), &second = tree_->dual(b);
     const std::int32_t excess = first.radius + second.radius - distance_of(marked);
     if (excess <= 0) return;
     std::int32_t from_first;
-    if (first.match.v == b) {  // they stay together, nearer
-      first.match.path = second.match.path = marked;
+    if (tree_->match(a).v == b) {  // they stay together, nearer
+      tree_->match(a).path = tree_->match(b).path = marked;
       from_first = excess / 2;
     } else if (is_loose(a)) {
       from_first = excess;
@@ -329,10 +328,9 @@ class LatticeOverlay {
     tree_->weight = 0;
     tree_->flips = 0;
     for (int k = 0; k < events_->n_events; ++k) {
-      auto& item = tree_->item(static_cast<Index>(k));
-      item.radius = 0;
-      item.match.v = Tree::unmatched;
-      tree_->flips ^= item.match.path;
+      tree_->dual(static_cast<Index>(k)).radius = 0;
+      tree_->match(static_cast<Index>(k)).v = Tree::unmatched;
+      tree_->flips ^= tree_->match(static_cast<Index>(k)).path;
       free[k] = static_cast<Index>(k);
     }
     return events_->n_events;

@@ -109,7 +109,7 @@ class LatticePlaces {
   /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    constexpr int stride = Layout::n_positions;
+    constexpr int stride = Layout::layer_stride;
     const auto word_at = [&](int from) { return read_bits(bits, from); };
     if (radius <= tables_->radius[0]) {
       const NearTable& near = tables_->near[tables_->near_of[id]];
@@ -123,7 +123,7 @@ class LatticePlaces {
       }
       return;
     }
-    const WindowTable& window = tables_->window[tables_->row(id).window];
+    const WindowTable& window = tables_->window[tables_->window_of[id]];
     const int from = id - 2 * stride - window_reach;
     std::uint64_t slots = 0;
     for (int layer = 0; layer < 5; ++layer)
@@ -148,7 +148,7 @@ class LatticePlaces {
   }
 
  private:
-  static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::n_positions + window_reach;
+  static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach;
 
   const Tables* tables_ = nullptr;
   Events* events_ = nullptr;
