@@ -65,9 +65,11 @@
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_lowered.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_overlay.hpp>
+#include <spinel/match/lattice_places.hpp>
 #include <spinel/match/lattice_surroundings.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>

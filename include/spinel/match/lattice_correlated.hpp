@@ -211,12 +211,19 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       SPINEL_PREFETCH(causes_[n].implied.data());
       if (++n == n_causes_max) lower_all();
     };
+    // One end of every pair, without a branch on which.
+    int n_pairs = 0;
     for (int k = 0; k < this->events_.n_events; ++k) {
-      const auto& match = this->tree_.match(static_cast<Index>(k));
+      this->unpaired_[n_pairs] = static_cast<Index>(k);
+      n_pairs += this->tree_.match(static_cast<Index>(k)).v < k;
+    }
+    for (int pair = 0; pair < n_pairs; ++pair) {
+      const Index k = this->unpaired_[pair];
+      const auto& match = this->tree_.match(k);
       const std::int32_t from = this->events_.ids[k];
       if (match.v == Tree::to_boundary) {
         if (counts(from)) paths.to_boundary(from, imply);
-      } else if (match.v < k) {
+      } else {
         const std::int32_t to = this->events_.ids[match.v];
         if (counts(from) || counts(to)) paths.between(from, to, match.path, imply);
       }

@@ -6,107 +6,18 @@
 // edges whose near ends it covers: wherever on a path two radii meet, the growing one knows the way to a place of the other.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
-#include <spinel/core/span.hpp>
-#include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_lowered.hpp>
 #include <spinel/match/lattice_metric.hpp>
+#include <spinel/match/lattice_places.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {
-
-/// The lowered edges of one shot, by check: what the matched edges imply there, as lists in the tables. An edge that several imply is
-/// there more than once, the lightest counts.
-template <class Layout>
-class LoweredEdges {
- public:
-  using Sizes = LatticeSizes<Layout>;
-  using Tables = LatticeTables<Layout>;
-
-  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
-    const auto n = static_cast<std::size_t>(layout.n_detectors());
-    n_max_ = static_cast<std::int32_t>(n_lists_max(n));
-    bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    first_.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
-    lists_.lay_out(n_lists_max(n), arena);
-  }
-  void clear(const Layout& layout) noexcept {
-    for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
-    for (int id = 0; id < layout.n_ids(); ++id) first_[id] = none;
-    n_ = 0;
-  }
-  /// Lowers what a matched edge whose lower end is `lower_end` implies, all of `implied`, or where there is no room left nothing of it.
-  void lower(int lower_end, Span<const ImpliedCheck> implied, const ImpliedEnd* ends) noexcept {
-    if (SPINEL_UNLIKELY(static_cast<std::size_t>(n_max_ - n_) < implied.size())) return;
-    std::int32_t n = n_;
-    for (const ImpliedCheck check : implied) {
-      const std::int32_t id = lower_end + check.from;
-      const auto at = static_cast<std::uint32_t>(id);
-      const ImpliedEnd* const begin = ends + check.begin;
-      SPINEL_PREFETCH(begin);
-      lists_[n] = {begin, begin + check.n_ends, id, first_[id]};
-      first_[id] = n++;
-      bits[at / 64] |= std::uint64_t{1} << (at % 64);
-    }
-    n_ = n;
-  }
-  bool any() const noexcept { return n_ > 0; }
-  bool has(int id) const noexcept { return first_[id] != none; }
-  /// `visit(to, weight)` for every lowered edge at `id`, `out(weight)` for its boundary edge.
-  template <class Visit, class Out>
-  void at(int id, Visit&& visit, Out&& out) const noexcept {
-    for (std::int32_t k = first_[id]; k != none; k = lists_[k].next)
-      for (const ImpliedEnd* end = lists_[k].begin; end != lists_[k].end; ++end) {
-        if (SPINEL_UNLIKELY(end->along == 0)) out(end->weight);
-        else visit(id + end->along, end->weight);
-      }
-  }
-  /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
-  template <class Visit>
-  void for_all(const Tables& tables, Visit&& visit) const noexcept {
-    for (std::int32_t k = 0; k < n_; ++k) {
-      const int id = lists_[k].id, row = tables.layout.edge_row(tables.layout.site(id));
-      if (first_[id] != k) continue;
-      for (int e = -1; e < tables.degree[row]; ++e) {
-        const int other = e < 0 ? -1 : id + tables.edges[row][e].offset;
-        if (other > id) continue;
-        const MarkedDistance own = (e < 0 ? tables.boundary_edge[row] : tables.edges[row][e].weight) & ~1u;
-        MarkedDistance least = own;
-        at(
-            id, [&](std::int32_t to, MarkedDistance weight) { least = to == other && weight < least ? weight : least; },
-            [&](MarkedDistance weight) { least = e < 0 && weight < least ? weight : least; });
-        if (least < own) visit(id, other, least);
-      }
-    }
-  }
-  void forget() noexcept {
-    for (std::int32_t k = 0; k < n_; ++k) {
-      bits[static_cast<unsigned>(lists_[k].id) / 64] = 0;
-      first_[lists_[k].id] = none;
-    }
-    n_ = 0;
-  }
-
-  LatticeArray<std::uint64_t, Sizes::words> bits;
-
- private:
-  static constexpr std::int32_t none = -1;
-  static constexpr std::size_t n_lists_max(std::size_t n_checks) noexcept { return 8 * n_checks + 1024; }
-  /// What one cause implies at one check, and the list of another one there.
-  struct List {
-    const ImpliedEnd *begin, *end;
-    std::int32_t id, next;
-  };
-  std::int32_t n_ = 0, n_max_ = 0;
-  LatticeArray<std::int32_t, Sizes::ids> first_;
-  LatticeArray<List, Sizes::of(n_lists_max(Sizes::detectors))> lists_;
-};
 
 /// The metric of the second pass, for LatticeTree::search.
 template <class Tree, class BitOps>
@@ -119,24 +30,22 @@ class LatticeOverlay {
   using Search = LatticeSearch<Layout>;
   using Events = LatticeEvents<Layout, Index>;
   using Lowered = LoweredEdges<Layout>;
+  using Places = LatticePlaces<Layout, Events, BitOps>;
+  using Place = typename Places::Place;
   static constexpr std::int32_t no_limit = Tables::no_limit;
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
     const auto n = static_cast<std::size_t>(layout.n_detectors());
-    n_places_max_ = static_cast<std::int32_t>(n_places_max(n));
+    n_work_max_ = static_cast<std::int32_t>(Places::n_places_max(n));
     lowered.lay_out(layout, arena);
-    first_at_.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
-    places_.lay_out(n_places_max(n), arena);
-    first_of_.lay_out(n, arena);
+    places_.lay_out(layout, arena);
     boundary_.lay_out(n, arena);
     horizon_.lay_out(n, arena);
-    satellite_bits_.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    tall_bits_.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    work_.lay_out(n_places_max(n), arena);
+    work_.lay_out(Places::n_places_max(n), arena);
   }
   void clear(const Layout& layout) noexcept {
     lowered.clear(layout);
-    for (int k = 0; k < layout.n_words(); ++k) satellite_bits_[k] = tall_bits_[k] = 0;
+    places_.clear(layout);
   }
 
   /// Begins the second pass over the events of the first, whose leaves hold feasible radii and mates for the tables' distances,
@@ -148,13 +57,9 @@ class LatticeOverlay {
     events_ = &events;
     tree_ = &tree;
     const int n = events.n_events;
-    n_places_ = n;
     is_full_ = false;
-    n_tall_ = 0;
+    places_.begin(tables, events);
     for (int k = 0; k < n; ++k) {
-      places_[k] = {0, events.ids[k], none, none, k};
-      first_at_[events.ids[k]] = k;
-      first_of_[k] = none;
       boundary_[k] = tables.boundary[events.ids[k]];
       horizon_[k] = 0;
     }
@@ -170,7 +75,8 @@ class LatticeOverlay {
     tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
     events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
-    int n_free = 0;
+    // Whose radius was cut is held in place by the one it was cut for; its former mate is often free to make up for it. So those first.
+    int n_free = 0, n_cut = 0;
     std::int64_t weight = 0;
     MarkedDistance flips = 0;
     for (int k = 0; k < n; ++k) {
@@ -183,25 +89,23 @@ class LatticeOverlay {
         tree.match(match.v).v = Tree::unmatched;
         match.v = Tree::unmatched;
       }
-      if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) mark_all_tall(static_cast<Index>(k));
+      if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) places_.mark_all_tall(k);
+      const bool is_free = match.v == Tree::unmatched, was_cut = horizon_[k] != 0;
+      work_[n_cut] = k;
+      n_cut += is_free & was_cut;
       free[n_free] = static_cast<Index>(k);
-      n_free += match.v == Tree::unmatched;
+      n_free += is_free & !was_cut;
       weight += radius;
       flips ^= match.path & static_cast<std::uint32_t>((match.v - k) >> 31);
     }
     tree.weight = weight;
     tree.flips = flips;
+    for (int k = 0; k < n_cut; ++k) free[n_free++] = static_cast<Index>(work_[k]);
     return n_free;
   }
   /// Ends the shot: places and lowered edges are forgotten.
   void end() noexcept {
-    if (n_tall_ > 0)
-      for (std::int32_t p = 0; p < n_places_; ++p) tall_bits_[static_cast<unsigned>(places_[p].id) / 64] = 0;
-    for (std::int32_t p = events_->n_events; p < n_places_; ++p) {
-      const unsigned word = static_cast<unsigned>(places_[p].id) / 64;
-      events_->bits[word] = 0;
-      satellite_bits_[word] = 0;
-    }
+    places_.end();
     lowered.forget();
   }
 
@@ -225,21 +129,21 @@ class LatticeOverlay {
   void for_everyone(Index leaf, Visit&& visit) noexcept {
     search_from(leaf, no_limit, [&](int other, MarkedDistance marked) { visit(static_cast<Index>(other), marked); });
   }
-  /// `reached` is the leaf's radius now. Tier 1 looks as far as the near table, and for those who are tall as far as the window
-  /// table; tier 2 makes the leaf tall itself.
+  /// `reached` is the leaf's radius now. Tier 1 looks as far as the near table, and for those who are tall as far as they may come near;
+  /// tier 2 looks as far as the window table and makes the leaf tall itself.
   void explore(Index leaf, std::int32_t reached) noexcept {
     auto& tier = tree_->dual(leaf).tier;
     if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
       const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
       for (std::int32_t w = n_known; w < n_work_; ++w) {
         look_from(leaf, work_[w], tier, true);
-        if (tier == 2) mark_tall(work_[w]);
+        if (tier == 2) places_.mark_tall(work_[w]);
       }
     } else if (++tier <= 2) {
       expand(leaf, reached, radius_of(tier) >> 1);
       look_from(leaf, leaf, tier, tier == 2);
-      for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
-      if (tier == 2) mark_all_tall(leaf);
+      for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
+      if (tier == 2) places_.mark_all_tall(leaf);
     } else {
       // From here on what a leaf knows is complete by itself, so it tells everyone.
       const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
@@ -268,24 +172,13 @@ class LatticeOverlay {
   Lowered lowered;
 
  private:
-  static constexpr std::int32_t none = -1;
-  static constexpr int n_tall_max = 16, tall_reach = 2 * Layout::layer_stride + window_reach;
-  static constexpr std::size_t n_places_max(std::size_t n_leaves) noexcept { return 24 * n_leaves + 1024; }
-  /// Where an event's reach begins: at its own check (places [0, n_events)) or at a satellite.
-  struct Place {
-    MarkedDistance head_start = 0;
-    std::int32_t id = 0;
-    std::int32_t next_here = none;
-    std::int32_t next_of_owner = none;
-    std::int32_t owner = 0;
-  };
-
+  static constexpr std::int32_t none = Places::none;
   /// Adds whom place `p` of `leaf` meets within `radius`; with `is_news` those who have looked before did not see it.
   void look_around(const std::uint64_t* bits, Index leaf, std::int32_t p, std::int32_t radius, bool is_news) noexcept {
     const Place place = places_[p];
     const std::int32_t left = radius - distance_of(place.head_start);
     if (left <= 0) return;
-    for_places_near(bits, place, left, [&](MarkedDistance marked, std::int32_t other) {
+    places_.for_places_near(bits, place, left, [&](MarkedDistance marked, std::int32_t other) {
       const auto met = static_cast<Index>(other);
       if (met == leaf || distance_of(marked) >= radius) return;
       events_->push(leaf, {marked, met});
@@ -294,25 +187,8 @@ class LatticeOverlay {
   }
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
     look_around(events_->bits, leaf, p, radius_of(tier), is_news);
-    if (tier == 1 && any_tall_near(places_[p].id)) look_around(tall_bits_, leaf, p, tables_->radius[1], is_news);
-  }
-  void mark_tall(std::int32_t p) noexcept {
-    const auto at = static_cast<std::uint32_t>(places_[p].id);
-    tall_bits_[at / 64] |= std::uint64_t{1} << (at % 64);
-    if (n_tall_ < n_tall_max) tall_ids_[n_tall_] = places_[p].id;
-    ++n_tall_;
-  }
-  /// Whether a tall place may be within the window: mostly there are few of them, and none.
-  bool any_tall_near(int id) const noexcept {
-    if (n_tall_ > n_tall_max) return true;
-    bool any = false;
-    for (std::int32_t k = 0; k < n_tall_; ++k)
-      any |= static_cast<unsigned>(tall_ids_[k] - id + tall_reach) <= 2u * tall_reach;
-    return any;
-  }
-  void mark_all_tall(Index leaf) noexcept {
-    mark_tall(leaf);
-    for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) mark_tall(p);
+    if (tier == 1 && places_.any_tall_near(places_[p].id))
+      look_around(places_.tall_bits(), leaf, p, (tables_->radius[0] + tables_->radius[1]) / 2, is_news);
   }
   void tell(Index leaf, typename Events::Candidate candidate) noexcept {
     tree_->touch(leaf);  // lists of touched leaves are forgotten in the end
@@ -325,54 +201,13 @@ class LatticeOverlay {
     return radius & ~1;
   }
 
-  /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
-  template <class Visit>
-  void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    constexpr int stride = Layout::layer_stride;
-    const auto word_at = [&](int from) { return read_bits(bits, from); };
-    if (radius <= tables_->radius[0]) {
-      const NearTable& near = tables_->near[tables_->near_of[id]];
-      const int from = id - window_reach;
-      std::uint64_t slots = BitOps::extract(word_at(from - stride), near.mask[0]) |
-                            BitOps::extract(word_at(from), near.mask[1]) << near.first_slot[1] |
-                            BitOps::extract(word_at(from + stride), near.mask[2]) << near.first_slot[2];
-      for (slots &= 0xffff; slots != 0; slots &= slots - 1) {
-        const unsigned rank = near.rank[std::countr_zero(slots)];
-        if (distance_of(near.distance[rank]) < radius) visit(id + near.offset[rank], near.distance[rank]);
-      }
-      return;
-    }
-    const WindowTable& window = tables_->window[tables_->window_of[id]];
-    const int from = id - 2 * stride - window_reach;
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer)
-      slots |= BitOps::extract(word_at(from + layer * stride), window.mask[layer]) << (window.first_slot[layer] & 63);
-    for (; slots != 0; slots &= slots - 1) {
-      const std::uint32_t slot = window.begin + static_cast<std::uint32_t>(std::countr_zero(slots));
-      if (distance_of(tables_->window_distance[slot]) < radius)
-        visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
-    }
-  }
-
-  /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
-  template <class Visit>
-  void for_places_near(const std::uint64_t* bits, const Place& place, std::int32_t radius, Visit&& visit) const noexcept {
-    const auto at = [&](int id, MarkedDistance marked) {
-      for (std::int32_t p = first_at_[id]; p != none; p = places_[p].next_here)
-        visit(sum_of(marked, places_[p].head_start), places_[p].owner);
-    };
-    at(place.id, place.head_start);
-    if (radius > tables_->lightest)
-      scan(bits, place.id, radius, [&](int id, MarkedDistance marked) { at(id, sum_of(marked, place.head_start)); });
-  }
-
   /// For a leaf that grows: makes the satellites over all lowered edges whose near ends are at most `radius` away.
   /// `work_` lists the places that were there and, from the returned number on, those that are new or nearer than before.
   /// The horizon becomes the nearest near end beyond `radius`, if it is below `limit`.
   std::int32_t expand(std::int32_t leaf, std::int32_t radius, std::int32_t limit) noexcept {
     n_work_ = 0;
     work_[n_work_++] = leaf;
-    for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) work_[n_work_++] = p;
+    for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) work_[n_work_++] = p;
     const std::int32_t n_known = n_work_;
     std::int32_t horizon = no_limit;
     for (std::int32_t w = 0; w < n_work_; ++w) {
@@ -385,7 +220,7 @@ class LatticeOverlay {
       if (left < 0) continue;
       if (lowered.has(place.id)) near_end(place.id, place.head_start);
       if (left >= tables_->lightest)
-        scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start)); });
+        places_.scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start)); });
     }
     horizon_[leaf] = horizon;
     return n_known;
@@ -400,31 +235,19 @@ class LatticeOverlay {
     if (distance_of(marked) < distance_of(boundary_[leaf])) boundary_[leaf] = marked;
   }
   void settle_at(std::int32_t leaf, std::int32_t id, MarkedDistance head_start) noexcept {
-    std::int32_t first = none;
-    if (events_->has_event(id)) {
-      first = first_at_[id];
-      for (std::int32_t p = first; p != none; p = places_[p].next_here)
-        if (places_[p].owner == leaf) {
-          if (distance_of(head_start) >= distance_of(places_[p].head_start)) return;
-          places_[p].head_start = head_start;
-          return add_work(leaf, p);
-        }
-    }
-    if (n_places_ == n_places_max_) {
-      is_full_ = true;
-      return;
-    }
-    const auto at = static_cast<std::uint32_t>(id);
-    events_->bits[at / 64] |= std::uint64_t{1} << (at % 64);
-    satellite_bits_[at / 64] |= std::uint64_t{1} << (at % 64);
-    places_[n_places_] = {head_start, id, first, first_of_[leaf], leaf};
-    first_at_[id] = n_places_;
-    first_of_[leaf] = n_places_;
-    add_work(leaf, n_places_++);
+    for (std::int32_t p = places_.first_at(id); p != none; p = places_[p].next_here)
+      if (places_[p].owner == leaf) {
+        if (distance_of(head_start) >= distance_of(places_[p].head_start)) return;
+        places_[p].head_start = head_start;
+        return add_work(leaf, p);
+      }
+    const std::int32_t added = places_.add_satellite(leaf, id, head_start);
+    if (added == none) is_full_ = true;
+    else add_work(leaf, added);
   }
   void add_work(std::int32_t leaf, std::int32_t p) noexcept {
     way_out(leaf, sum_of(places_[p].head_start, tables_->boundary[places_[p].id]));
-    if (n_work_ == n_places_max_) is_full_ = true;
+    if (n_work_ == n_work_max_) is_full_ = true;
     else work_[n_work_++] = p;
   }
 
@@ -445,18 +268,17 @@ class LatticeOverlay {
       };
       near_end(place.id, place.head_start, true);
       if (SPINEL_UNLIKELY(left >= tables_->lightest))
-        scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start), false); });
+        places_.scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start), false); });
     }
     if (radius > distance_of(boundary_[leaf])) radius = distance_of(boundary_[leaf]);
   }
   /// The far end of a lowered edge, which `leaf` reaches after `marked`. A satellite is made where the radius covers it, or where
   /// the near end is no place that others would see.
   void reach_over(Index leaf, std::int32_t to, MarkedDistance marked, bool from_place) noexcept {
-    if (events_->has_event(to))
-      for (std::int32_t p = first_at_[to]; p != none; p = places_[p].next_here) {
-        if (places_[p].owner != leaf) keep_apart(leaf, static_cast<Index>(places_[p].owner), sum_of(marked, places_[p].head_start));
-        else if (distance_of(marked) >= distance_of(places_[p].head_start)) return;
-      }
+    for (std::int32_t p = places_.first_at(to); p != none; p = places_[p].next_here) {
+      if (places_[p].owner != leaf) keep_apart(leaf, static_cast<Index>(places_[p].owner), sum_of(marked, places_[p].head_start));
+      else if (distance_of(marked) >= distance_of(places_[p].head_start)) return;
+    }
     if (!from_place || distance_of(marked) <= tree_->dual(leaf).radius) settle_at(leaf, to, marked);
   }
   /// Events themselves are far enough apart, but for those that shared a blossom. Satellites see all who are not tall, be it that
@@ -467,10 +289,10 @@ class LatticeOverlay {
       if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
     };
     if (SPINEL_UNLIKELY(was_in_blossom | (2 * radius > tables_->radius[0])) && 2 * radius > tables_->lightest)
-      for_places_near(was_in_blossom ? events_->bits : satellite_bits_, places_[leaf], 2 * radius, apart);
-    for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) {
+      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * radius, apart);
+    for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) {
       const std::int32_t left = radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
-      if (usual > 0) for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
+      if (usual > 0) places_.for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
     }
   }
   bool is_loose(Index leaf) const noexcept {
@@ -498,6 +320,8 @@ class LatticeOverlay {
     if (excess - from_first > second.radius) from_first = excess - second.radius;
     first.radius -= from_first;
     second.radius -= excess - from_first;
+    horizon_[a] |= from_first;
+    horizon_[b] |= excess - from_first;
   }
   SPINEL_NOINLINE int start_from_nothing(Index* free) noexcept {
     events_->drop_lists();
@@ -524,8 +348,7 @@ class LatticeOverlay {
         },
         [&](int id, MarkedDistance marked) {
           way_out(leaf, sum_of(marked, tables_->boundary[id]));
-          if (!events_->has_event(id)) return;
-          std::int32_t p = first_at_[id];
+          std::int32_t p = places_.first_at(id);
           while (p >= events_->n_events && p != none) p = places_[p].next_here;
           if (p != none && p != leaf) visit(p, marked);
         });
@@ -535,17 +358,12 @@ class LatticeOverlay {
   Search* paths_ = nullptr;
   Events* events_ = nullptr;
   Tree* tree_ = nullptr;
-  std::int32_t n_places_ = 0, n_places_max_ = 0, n_work_ = 0;
-  std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
+  std::int32_t n_work_ = 0, n_work_max_ = 0;
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
-  LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set: satellites first, the event itself last
-  LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
-  LatticeArray<std::int32_t, Sizes::detectors> first_of_;  ///< satellites of a leaf
+  Places places_;
   LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
-  LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge
-  LatticeArray<std::uint64_t, Sizes::words> satellite_bits_;
-  LatticeArray<std::uint64_t, Sizes::words> tall_bits_;  ///< places of those whose radius exceeds half the near table's
-  LatticeArray<std::int32_t, Sizes::of(n_places_max(Sizes::detectors))> work_;
+  LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge; before, not 0 if cut
+  LatticeArray<std::int32_t, Sizes::of(Places::n_places_max(Sizes::detectors))> work_;
 };
 
 }  // namespace spinel::detail
