@@ -19,6 +19,10 @@ class LatticeEngine {
   virtual ~LatticeEngine() = default;
   virtual MatchResult decode(const std::uint8_t* events) = 0;
   virtual double nats_per_unit() const = 0;
+  /// Prepares for `decode_both`; `unsupported` where this engine finds no gaps or the observable has no two sides.
+  virtual Status prepare_gap() { return Status::unsupported; }
+  /// With the gap of observable 0, or `limit` if that is less.
+  virtual ClassCosts decode_both(const std::uint8_t*, std::int64_t) { return {}; }
 };
 
 /// A model as its edges, and one guess at what it is.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <spinel/match/lattice_correlated.hpp>
+#include <spinel/match/lattice_gap.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 
 #include "lattice_engine.hpp"
@@ -27,10 +28,17 @@ class LatticeEngineOf final : public LatticeEngine {
   }
   MatchResult decode(const std::uint8_t* events) override { return engine_.decode(events); }
   double nats_per_unit() const override { return engine_.nats_per_unit(); }
+  Status prepare_gap() override {
+    const std::size_t n = LatticeGap<Engine>::memory_bytes(static_cast<int>(engine_.tables().layout.last_layer()));
+    gap_memory_.reset(new std::byte[n]);
+    return gap_.set_up(engine_, {gap_memory_.get(), n});
+  }
+  ClassCosts decode_both(const std::uint8_t* events, std::int64_t limit) override { return gap_.decode(engine_, events, limit); }
 
  private:
-  std::unique_ptr<std::byte[]> memory_;
+  std::unique_ptr<std::byte[]> memory_, gap_memory_;
   Engine engine_;
+  LatticeGap<Engine> gap_;
 };
 
 /// The index type is the one for any number of rounds.

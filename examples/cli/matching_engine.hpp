@@ -105,6 +105,11 @@ class Engine {
   }
   /// Prepares for `decode_both`.
   void prepare_gap(std::uint32_t observable) {
+    if (lattice_) {
+      if (const Status status = lattice_->prepare_gap(); status != Status::ok)
+        throw CommandError(std::string("--engine lattice: gaps: ") + to_string(status));
+      return;
+    }
     ExactMatcher* const matcher = exact();
     if (matcher == nullptr) throw CommandError("gaps need an exact engine, not union_find");
     gap_memory_.resize(ClassGap::memory_needed(*matcher, {}));
@@ -116,6 +121,7 @@ class Engine {
     gap_ = gap.value;
   }
   ClassCosts decode_both(const std::uint8_t* events, std::int64_t limit) {
+    if (lattice_) return lattice_->decode_both(events, limit);
     const MatchResult best = decode(events);
     return gap_.complete(*exact(), best, limit);
   }

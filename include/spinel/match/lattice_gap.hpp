@@ -123,6 +123,13 @@ class LatticeGap {
       });
     }
   }
+  /// Distances of this shot that the lattice was searched for.
+  struct Asked {
+    static constexpr int n_max = 64;
+    int n = 0;
+    Index a[n_max], b[n_max];
+    std::int32_t distance[n_max];
+  };
   /// Distances between events, by their numbers.
   struct Metric {
     const Bounds& bounds;
@@ -130,15 +137,34 @@ class LatticeGap {
     detail::LatticeSearch<Layout>& search;
     const std::int32_t* ids;
     const std::int32_t* keys;
+    const typename Bounds::Place* places;
+    Asked& asked;
     std::int32_t key(Index a) const noexcept { return keys[a]; }
-    std::int32_t bound_of_keys(std::int32_t a, std::int32_t b) const noexcept { return bounds.bound(a, b); }
+    void bounds_from(std::int32_t* out, const std::int32_t* of, const std::int32_t* starts, int n, std::int32_t from,
+                     std::int32_t more) const noexcept {
+      bounds.bounds_from(out, of, starts, n, from, more);
+    }
     void lower(std::int32_t* values, const std::int32_t* of, const std::int32_t* radii, int n, std::int32_t from, std::int32_t start) const noexcept {
       bounds.lower(values, of, radii, n, from, start);
     }
     std::int32_t bound(Index a, Index b) const noexcept { return bounds.bound(keys[a], keys[b]); }
-    typename Bounds::Known look_up(Index a, Index b) const noexcept { return bounds.look_up(tables, ids[a], ids[b]); }
+    typename Bounds::Known look_up(Index a, Index b) const noexcept {
+      const std::int32_t by_key = bounds.bound(keys[a], keys[b]);
+      const auto known = bounds.has_pairs() ? bounds.look_up(places[a], places[b], by_key) : bounds.look_up_in(tables, ids[a], ids[b], by_key);
+      if (SPINEL_LIKELY(known.is_exact)) return known;
+      for (int k = 0; k < asked.n; ++k)
+        if ((asked.a[k] == a && asked.b[k] == b) || (asked.a[k] == b && asked.b[k] == a)) return {asked.distance[k], true};
+      return known;
+    }
     std::int32_t distance(Index a, Index b, const typename Bounds::Known& known) const noexcept {
-      return known.is_exact ? known.distance : bounds.search_distance(tables, search, ids[a], ids[b], known.distance);
+      if (known.is_exact) return known.distance;
+      const std::int32_t distance = bounds.search_distance(tables, search, ids[a], ids[b], known.distance);
+      if (asked.n < Asked::n_max) {
+        asked.a[asked.n] = a;
+        asked.b[asked.n] = b;
+        asked.distance[asked.n++] = distance;
+      }
+      return distance;
     }
     std::int32_t to_side(int side, Index a) const noexcept { return bounds.to_side(side, ids[a]); }
   };
@@ -150,22 +176,27 @@ class LatticeGap {
     trees_.lay_out(layout, arena);
     members_.lay_out(n, arena);
     keys_.lay_out(n, arena);
+    places_.lay_out(n, arena);
   }
   std::int64_t complete(Matcher& matcher, std::int64_t limit) noexcept {
     if (!is_set_up_ || limit <= 0) return 0;
     const auto& ids = matcher.events_.ids;
     int n = 0;
     for (int k = 0; k < matcher.events_.n_events; ++k) {
-      if (bounds_.to_side(0, ids[k]) == Bounds::unreached && bounds_.to_side(1, ids[k]) == Bounds::unreached) continue;
+      if (!bounds_.counts(ids[k])) continue;
       keys_[k] = bounds_.key(ids[k]);
+      places_[k] = bounds_.place(ids[k]);
       members_[n++] = static_cast<Index>(k);
     }
-    const Metric metric{bounds_, matcher.tables_[0], matcher.search_, ids, keys_};
+    const Metric metric{bounds_, matcher.tables_[0], matcher.search_, ids, keys_, places_, asked_};
+    asked_.n = 0;
     const auto matched_side = [&](const auto& match) { return bounds_.side_of(ids[match.u], match.path); };
     const std::int32_t end = static_cast<std::int32_t>(limit < bounds_.across() ? limit : bounds_.across());
     auto walk = walk_.run(metric, matcher.tree_, members_, n, end, matched_side, false);
-    if (walk.least < walk.most && walk.is_guess)
-      walk = walk_.run(metric, matcher.tree_, members_, n, walk.most, matched_side, true);
+    while (walk.least < walk.most && walk.is_guess) {
+      walk_.ask(metric);
+      walk = walk_.run(metric, matcher.tree_, members_, n, walk.most, matched_side, asked_.n == Asked::n_max);
+    }
     if (walk.least == walk.most) return walk.most;
     const std::int64_t half = trees_.run(metric, matcher.tree_, members_, n, walk.most - walk.most / 2, matched_side);
     return 2 * half < walk.most ? 2 * half : walk.most;
@@ -174,11 +205,13 @@ class LatticeGap {
   bool is_set_up_ = false;
   struct Nothing {};
   [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEventsGap<typename Tree::BitOps>, Nothing> few_gap_;
+  Asked asked_;
   Bounds bounds_;
   detail::LatticeGapWalk<Tree> walk_;
   detail::LatticeGapTrees<Tree> trees_;
   LatticeArray<Index, Sizes::detectors> members_;
   LatticeArray<std::int32_t, Sizes::detectors> keys_;
+  LatticeArray<typename Bounds::Place, Sizes::detectors> places_;
 };
 
 }  // namespace spinel

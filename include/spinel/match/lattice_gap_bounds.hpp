@@ -24,7 +24,7 @@ class LatticeBounds {
   using Sizes = LatticeSizes<Layout>;
   using Tables = LatticeTables<Layout>;
   using Search = LatticeSearch<Layout>;
-  static constexpr std::int32_t unreached = Tables::no_limit;
+  static constexpr std::int32_t unreached = 1 << 30;
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
     for (auto& side : to_side_) side.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
@@ -33,32 +33,45 @@ class LatticeBounds {
   }
   /// How many distances of pairs `use_pairs` takes.
   static std::size_t n_pairs(const Layout& layout) noexcept {
-    const int layers = layout.last_layer() + 1;
-    const int classes = layers < Layout::n_layer_classes ? layers : Layout::n_layer_classes;
-    return static_cast<std::size_t>(classes) * Layout::n_positions * n_steps * Layout::n_positions;
+    std::int64_t n = 0;
+    for (int k = 0; k < n_classes(layout); ++k) n += n_steps(layout, k);
+    return static_cast<std::size_t>(n * Layout::n_positions * Layout::n_positions);
   }
   /// After `build`: from now on the distances of nearly all pairs are a look into `memory[n_pairs]`. One Dijkstra search a row.
   void use_pairs(const Tables& tables, Search& search, Span<std::int32_t> memory) noexcept {
-    pairs_ = {};
-    const Span<std::int32_t> rows = memory;
-    for (auto& pair : rows) pair = unreached;
+    for (auto& pair : memory) pair = unreached;
+    pairs_ = memory;
     // No way as short as this leaves the layers in which all places of a class look alike.
-    pairs_limit_ = per_layer_ < unreached / n_steps ? per_layer_ * n_steps : unreached;
+    pairs_limit_ = keeps_all(layout_) || per_layer_ >= unreached / few_steps ? unreached : per_layer_ * few_steps;
     for (int layer = 0; layer <= layout_.last_layer(); ++layer) {
       if (layer > 0 && pair_class(layer) == pair_class(layer - 1)) continue;
       for (int position = 0; layout_.exists(type_, layer) && position < Layout::n_positions; ++position) {
-        const LatticeSite site{type_, layer, position};
-        std::int32_t* const row = &rows[static_cast<std::size_t>(pair_row(site))];
-        search.from(tables, layout_.id(site), pairs_limit_, [&](int id, MarkedDistance marked) {
-          const LatticeSite other = layout_.site(id);
-          if (other.layer >= layer && other.layer - layer < n_steps)
-            row[(other.layer - layer) * Layout::n_positions + other.position] = distance_of(marked);
+        const int from = layout_.id({type_, layer, position});
+        const Place source = place(from);
+        search.from(tables, from, pairs_limit_, [&](int to, MarkedDistance marked) {
+          const Place target = place(to);
+          if (target.at >= source.layer_begin && target.at < source.end)
+            pairs_[static_cast<std::size_t>(source.row + target.at)] = distance_of(marked);
         });
       }
     }
-    pairs_ = memory;
   }
-
+  /// Where the distances from a place are that lead to its own layer and later ones: `row + at`, for `at` of the other below `end`.
+  struct Place {
+    std::int32_t at = 0;
+    std::int32_t row = 0;
+    std::int32_t layer_begin = 0;
+    std::int32_t end = 0;
+  };
+  Place place(int id) const noexcept {
+    const LatticeSite site = layout_.site(id);
+    const int row = pair_class(site.layer), begin = site.layer * Layout::n_positions;
+    const int steps = n_steps(layout_, row);
+    // Of the classes before: as many steps as there are layers from each on, or always as few.
+    const int before = keeps_all(layout_) ? row * (layout_.last_layer() + 1) - row * (row - 1) / 2 : row * few_steps;
+    return {begin + site.position, (before * Layout::n_positions + site.position * steps) * Layout::n_positions - begin, begin,
+            begin + steps * Layout::n_positions};
+  }
   /// Errors: unsupported if the observable is not the parity of the paths that end on one of two sides of the boundary.
   Status build(const Tables& tables, Search& search) noexcept {
     layout_ = tables.layout;
@@ -80,6 +93,8 @@ class LatticeBounds {
   std::int32_t across() const noexcept { return across_; }
   /// Unreached for places of the other type and for those that nothing fires.
   std::int32_t to_side(int side, int id) const noexcept { return to_side_[side][id]; }
+  /// Whether the observable's check type is that of this place.
+  bool counts(int id) const noexcept { return layout_.site(id).type == type_; }
   /// Which side a way out ends on that has this flip.
   int side_of(int id, MarkedDistance way_out) const noexcept { return static_cast<int>((parity_[id] ^ way_out) & 1); }
 
@@ -92,6 +107,11 @@ class LatticeBounds {
   std::int32_t bound(std::int32_t key_a, std::int32_t key_b) const noexcept {
     const std::int32_t apart = key_a < key_b ? key_b - key_a : key_a - key_b;
     return least_[apart < n_least ? apart : n_least];
+  }
+  /// `out[k]` becomes the bound from `key`, plus `starts[k] + more`, for all k in [0, n).
+  void bounds_from(std::int32_t* SPINEL_RESTRICT out, const std::int32_t* SPINEL_RESTRICT keys,
+                   const std::int32_t* SPINEL_RESTRICT starts, int n, std::int32_t key, std::int32_t more) const noexcept {
+    for (int k = 0; k < n; ++k) out[k] = starts[k] + more + bound(keys[k], key);
   }
   /// Lowers `values[k]` to the bound from `key`, plus `start - radii[k]`, if that is less, for all k in [0, n).
   void lower(std::int32_t* SPINEL_RESTRICT values, const std::int32_t* SPINEL_RESTRICT keys, const std::int32_t* SPINEL_RESTRICT radii,
@@ -106,27 +126,30 @@ class LatticeBounds {
     std::int32_t distance = 0;
     bool is_exact = false;
   };
-  Known look_up(const Tables& tables, int a, int b) const noexcept {
+  bool has_pairs() const noexcept { return pairs_.size() > 0; }
+  Known look_up(const Place& a, const Place& b, std::int32_t by_key) const noexcept {
+    const bool forward = a.at <= b.at;
+    const Place &first = forward ? a : b, &last = forward ? b : a;
+    if (SPINEL_LIKELY(last.at < first.end)) {
+      const std::int32_t known = pairs_[static_cast<std::size_t>(first.row + last.at)];
+      if (SPINEL_LIKELY(known != unreached)) return {known, true};
+    }
+    return {by_key < pairs_limit_ ? pairs_limit_ : by_key, false};
+  }
+  /// The same without memory for pairs.
+  SPINEL_NOINLINE Known look_up_in(const Tables& tables, int a, int b, std::int32_t by_key) const noexcept {
     if (a == b) return {0, true};
     const LatticeSite from = layout_.site(a), to = layout_.site(b);
-    const int layers = to.layer - from.layer;
-    std::int32_t known = unreached, least = tables.radius[Tables::far_tier];
-    if (pairs_.size() > 0) {
-      const LatticeSite &first = layers < 0 ? to : from, &last = layers < 0 ? from : to;
-      if (last.layer - first.layer < n_steps)
-        known = pairs_[static_cast<std::size_t>(pair_row(first) + (last.layer - first.layer) * Layout::n_positions + last.position)];
-      least = pairs_limit_;
-    } else if (const int bit = to.position - from.position + window_reach; layers >= -2 && layers <= 2 && bit >= 0 && bit < 57) {
+    const int layers = to.layer - from.layer, bit = to.position - from.position + window_reach;
+    if (layers >= -2 && layers <= 2 && bit >= 0 && bit < 57) {
       const WindowTable& window = tables.window[tables.window_of[a]];
       const std::uint64_t mask = window.mask[layers + 2], own = std::uint64_t{1} << bit;
-      known = (mask & own) != 0 ? distance_of(tables.window_distance[window.begin + window.first_slot[layers + 2] + rank(mask, own)])
-                                : far_distance(tables, a, b);
-    } else {
-      known = far_distance(tables, a, b);
+      if ((mask & own) != 0)
+        return {distance_of(tables.window_distance[window.begin + window.first_slot[layers + 2] + rank(mask, own)]), true};
     }
+    const std::int32_t known = far_distance(tables, a, b);
     if (known != unreached) return {known, true};
-    const std::int32_t by_place = bound(key(a), key(b));
-    return {by_place < least ? least : by_place, false};
+    return {by_key < tables.radius[Tables::far_tier] ? tables.radius[Tables::far_tier] : by_key, false};
   }
   /// The shortest distance between two places of this type; only where the bound says that the way may lead is the lattice searched.
   SPINEL_NOINLINE std::int32_t search_distance(const Tables& tables, Search& search, int a, int b, std::int32_t least) const noexcept {
@@ -157,12 +180,17 @@ class LatticeBounds {
   static constexpr std::int32_t layer_step = n_lines * line_step;
   static constexpr std::int32_t n_least = (n_layers - 1) * layer_step + layer_step / 2 + 1;
   static constexpr int max_kinds = 96;
-  /// Layers, from a place's own on, of which distances of pairs are kept.
-  static constexpr int n_steps = Layout::max_layers_reached + 1;
-  int pair_class(int layer) const noexcept { return layout_.last_layer() < Layout::n_layer_classes ? layer : layout_.layer_class(layer); }
-  std::int64_t pair_row(const LatticeSite& site) const noexcept {
-    return (std::int64_t{pair_class(site.layer)} * Layout::n_positions + site.position) * n_steps * Layout::n_positions;
+  /// Layers, from a place's own on, of which distances of pairs are kept: in experiments that are not long all of them, in others
+  /// so few that all layers far from the ends look alike.
+  static constexpr int few_steps = Layout::max_layers_reached + 1, n_layers_kept = 24;
+  static constexpr bool keeps_all(const Layout& layout) noexcept { return layout.last_layer() < n_layers_kept; }
+  static constexpr int n_classes(const Layout& layout) noexcept {
+    return keeps_all(layout) ? layout.last_layer() + 1 : Layout::n_layer_classes;
   }
+  static constexpr int n_steps(const Layout& layout, int row) noexcept {
+    return keeps_all(layout) ? layout.last_layer() + 1 - row : few_steps;
+  }
+  int pair_class(int layer) const noexcept { return keeps_all(layout_) ? layer : layout_.layer_class(layer); }
   struct Kind {
     std::int32_t layers, lines, columns, weight;
   };

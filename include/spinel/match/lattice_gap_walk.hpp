@@ -34,6 +34,7 @@ class LatticeGapWalk {
     source_start_.lay_out(2 * n, arena);
     source_keys_.lay_out(2 * n, arena);
     sources_.lay_out(2 * n, arena);
+    found_.lay_out(2 * n, arena);
     leaves_.lay_out(n, arena);
     passed_.lay_out(static_cast<std::size_t>(layout.n_items()), arena);
   }
@@ -41,7 +42,7 @@ class LatticeGapWalk {
   struct Walk {
     std::int32_t least = 0;  ///< no path costs less, unless `end` is less
     std::int32_t most = 0;   ///< a path costs this, or it is `end`
-    bool is_guess = false;   ///< the walk has a hop that was taken as short as its bound: to be repeated with `exact`
+    bool is_guess = false;   ///< the walk has hops that were taken as short as their bounds: `ask`, and repeat
   };
   /// The cheapest walk, or `end` if that costs less. Arguments as of LatticeGapTrees::run.
   template <class Metric, class MatchedSide>
@@ -82,6 +83,19 @@ class LatticeGapWalk {
     return {end_, most_, is_guess_};
   }
 
+  /// Asks `metric`, which remembers, for the lengths of the cheapest walk's guessed hops.
+  template <class Metric>
+  void ask(const Metric& metric) noexcept {
+    const auto ask_to = [&](std::int32_t target) {
+      const Leaf& leaf = leaves_[target];
+      const auto to = static_cast<Index>(target);
+      if (leaf.is_guess) metric.distance(sources_[leaf.from].leaf, to, metric.look_up(sources_[leaf.from].leaf, to));
+      return leaf.from;
+    };
+    std::int32_t s = last_target_ >= 0 ? ask_to(last_target_) : last_source_;
+    while (s != from_side) s = sources_[s].came == from_side ? from_side : ask_to(sources_[s].came);
+  }
+
  private:
   static constexpr std::int32_t from_side = -1, nothing = -2;
   struct Leaf {
@@ -105,7 +119,7 @@ class LatticeGapWalk {
     source_keys_[s] = key;
     const std::int32_t out = start + metric.to_side(1, leaf);
     if (out < most_) offer(out, s, nothing);
-    metric.lower(&arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
+    if (start < end_) metric.lower(&arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
   }
   template <class Metric>
   void start_from_all(const Metric& metric, Index id, std::int32_t time, std::int32_t came, bool within = false) noexcept {
@@ -136,8 +150,14 @@ class LatticeGapWalk {
     Leaf& own = leaves_[leaf];
     const std::int32_t key = metric.key(leaf), radius = tree_->dual(leaf).radius;
     const Index top = tree_->dual(leaf).top;
-    for (int s = own.n_checked; s < n_sources_; ++s) {
-      if (source_start_[s] - radius + metric.bound_of_keys(key, source_keys_[s]) >= own.best) continue;
+    // Mostly one source is worth asking about, so first all the bounds, then the least.
+    std::int32_t* const found = &found_[0];
+    const int first = own.n_checked, n = n_sources_ - first;
+    metric.bounds_from(found, &source_keys_[first], &source_start_[first], n, key, -radius);
+    while (n > 0) {
+      const int k = Tree::BitOps::index_of_least(found, n), s = first + k;
+      if (found[k] >= own.best) break;
+      found[k] = 0x7fffffff;
       if (tree_->dual(sources_[s].leaf).top == top) continue;
       const std::int32_t start = source_start_[s] - radius;
       auto known = metric.look_up(sources_[s].leaf, leaf);
@@ -152,7 +172,7 @@ class LatticeGapWalk {
   }
   /// A walk across, the last hop from source `s` to the side itself or to leaf `target`, whose item is matched to that side. It is
   /// a path if it passes no item twice and none but over its match.
-  SPINEL_NOINLINE void offer(std::int32_t cost, std::int32_t s, std::int32_t target) noexcept {
+  SPINEL_NOINLINE void offer(std::int32_t cost, const std::int32_t s_last, const std::int32_t last_target) noexcept {
     bool is_path = true, is_guess = false;
     int n = 0;
     const auto pass = [&](std::int32_t leaf) {
@@ -165,8 +185,8 @@ class LatticeGapWalk {
       is_guess |= leaves_[leaf].is_guess;
       return leaves_[leaf].from;
     };
-    if (target >= 0) s = enter(target);
-    while (s != from_side && is_path) {
+    std::int32_t s = last_target >= 0 ? enter(last_target) : s_last;
+    while (s != from_side) {
       const Source& source = sources_[s];
       pass(source.leaf);
       is_path &= !source.within;
@@ -176,17 +196,20 @@ class LatticeGapWalk {
     if (cost >= end_) return;
     end_ = cost;
     is_guess_ = is_guess;
+    last_source_ = last_target < 0 ? s_last : from_side;
+    last_target_ = last_target;
   }
 
   // == Per shot ==
   Tree* tree_ = nullptr;
   bool exact_ = false, is_guess_ = false;
+  std::int32_t last_source_ = 0, last_target_ = 0;  // of the cheapest walk, as for `offer`
   std::int32_t end_ = 0, most_ = 0;
   int n_waiting_ = 0, n_sources_ = 0;
   // Of the events that wait, side by side: no later arrival, place, radius, number.
   LatticeArray<std::int32_t, Sizes::detectors> arrival_, keys_, radius_;
   LatticeArray<Index, Sizes::detectors> waiting_;
-  LatticeArray<std::int32_t, Sizes::of(2 * Sizes::detectors)> source_start_, source_keys_;
+  LatticeArray<std::int32_t, Sizes::of(2 * Sizes::detectors)> source_start_, source_keys_, found_;
   LatticeArray<Source, Sizes::of(2 * Sizes::detectors)> sources_;
   LatticeArray<Leaf, Sizes::detectors> leaves_;  // by number of event
   LatticeArray<Index, Sizes::items> passed_;
