@@ -54,6 +54,7 @@
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_correlated.hpp>
 #include <spinel/match/lattice_far_builder.hpp>
+#include <spinel/match/lattice_gap_bound.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>

@@ -25,6 +25,7 @@ class LatticeTree {
   static constexpr Index unmatched = -1;
   static constexpr Index to_boundary = -2;
   static constexpr Index explore_further = -3;
+  static constexpr Index unsettled = -4;  // single for want of time
   static constexpr std::int32_t no_time = 0x7fffffff;
 
   enum class Label : std::int8_t { outside, plus, minus };
