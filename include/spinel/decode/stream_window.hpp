@@ -216,7 +216,7 @@ class LatticeWindowOver {
   static constexpr bool committed(std::int32_t id) noexcept { return is_before(id, first_buffer_layer); }
   static constexpr std::size_t exit_at(std::int32_t id) noexcept {
     constexpr int first = layout.id({0, first_layer, 0}), second = layout.id({1, first_layer, 0});
-    return static_cast<std::size_t>(id < second ? id - first : id - second + stream.commit * h);
+    return static_cast<std::size_t>(id < second ? id - first : id - second + stream.commit * layout.layer_stride);
   }
 
   void find_exits(int model) noexcept {
@@ -306,7 +306,7 @@ class LatticeWindowOver {
   Matcher matcher_;
   detail::LatticeGapBound<Layout> bound_;
   double gap_limit_ = 0;
-  Exit exits_[2][static_cast<std::size_t>(2 * stream.commit) * h];
+  Exit exits_[2][static_cast<std::size_t>(2 * stream.commit) * layout.layer_stride];
   // == Per window ==
   Crossing cut_[static_cast<std::size_t>(2 * stream.commit) * h];
   Reached reached_[layout.n_ids()];

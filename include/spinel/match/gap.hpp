@@ -17,18 +17,6 @@
 
 namespace spinel {
 
-/// The best solution of a shot, and how much more the best one weighs that flips the observable the other way.
-struct ClassCosts {
-  /// Of `gap` where there is no solution of the other class.
-  static constexpr std::int64_t infinite = infinite_distance;
-  MatchResult best;
-  std::int64_t gap = 0;          ///< not negative; in the graph's units
-  bool observable_flips = false;  ///< the observable in `best`
-
-  /// Cost with the flip minus cost without: positive says no flip.
-  std::int64_t signed_gap() const noexcept { return observable_flips ? -gap : gap; }
-};
-
 /// Finds the gap of one observable after a decoding. The observable must be the parity of how many paths end on one of
 /// two sides of the boundary, as in memory experiments of surface and repetition codes: for other labels of a graph (a
 /// torus) no efficient exact method is known.

@@ -23,6 +23,8 @@ using ObservableFlips = std::uint64_t;
 
 /// Stands for the boundary as an edge's end point.
 inline constexpr std::uint32_t boundary_node = 0xffffffff;
+/// A distance that no path has.
+inline constexpr std::int64_t infinite_distance = std::int64_t{1} << 60;
 
 /// One graphlike error mechanism: it flips detectors a and b (or one detector and the boundary) and `observables`.
 struct GraphEdge {

@@ -42,4 +42,16 @@ concept Matcher = requires(M& matcher, const M& constant, const std::uint8_t* ev
   { constant.nats_per_unit() } noexcept -> std::convertible_to<double>;
 };
 
+/// The best solution of a shot, and how much more the best one weighs that flips the observable the other way.
+struct ClassCosts {
+  /// Of `gap` where there is no solution of the other class.
+  static constexpr std::int64_t infinite = infinite_distance;
+  MatchResult best;
+  std::int64_t gap = 0;          ///< not negative; in the graph's units
+  bool observable_flips = false;  ///< the observable in `best`
+
+  /// Cost with the flip minus cost without: positive says no flip.
+  std::int64_t signed_gap() const noexcept { return observable_flips ? -gap : gap; }
+};
+
 }  // namespace spinel

@@ -15,9 +15,6 @@
 
 namespace spinel {
 
-/// A distance that no path has.
-inline constexpr std::int64_t infinite_distance = std::int64_t{1} << 60;
-
 class ShortestPaths {
  public:
   void lay_out(std::size_t n_detectors, std::size_t n_edges, Arena& arena) noexcept {

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both classes of one shot with the lattice matcher: beside the best solution, what the best one costs that flips the observable
+// the other way, exact. It starts from the duals, mates and blossoms that decoding left and looks at the observable's check
+// type only. Source: the complementary gap of Gidney, Newman, Brooks and Jones, arXiv:2312.04522; how: lattice_gap_trees.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <spinel/core/arena.hpp>
+#include <spinel/core/span.hpp>
+#include <spinel/core/status.hpp>
+#include <spinel/match/few_events.hpp>
+#include <spinel/match/lattice_gap_bounds.hpp>
+#include <spinel/match/lattice_gap_trees.hpp>
+#include <spinel/match/lattice_gap_walk.hpp>
+#include <spinel/match/lattice_matcher.hpp>
+#include <spinel/match/matcher.hpp>
+
+namespace spinel {
+
+/// For a LatticeMatcher or an AnyRoundsLatticeMatcher of a memory experiment, which must not be set up again without `set_up` here.
+template <class Matcher>
+class LatticeGap {
+  using Tree = typename Matcher::Tree;
+  using Layout = typename Tree::Layout;
+  using Index = typename Tree::Index;
+  using Sizes = LatticeSizes<Layout>;
+  using Bounds = detail::LatticeBounds<Layout>;
+
+ public:
+  LatticeGap() noexcept = default;
+  LatticeGap(const LatticeGap&) = delete;
+  LatticeGap& operator=(const LatticeGap&) = delete;
+
+  /// Bytes beside the object itself; with `pairs` also for distances of pairs, which it does without if it has to, but searches
+  /// the lattice instead.
+  static std::size_t memory_bytes(int rounds, bool pairs = true) noexcept {
+    Arena counter;
+    if constexpr (!Layout::is_fixed) {
+      LatticeGap sized;
+      sized.lay_out(Layout(rounds), counter);
+    }
+    if (pairs) counter.take<std::int32_t>(Bounds::n_pairs(Layout(rounds)));
+    return counter.used() + Arena::alignment;
+  }
+  /// For `matcher`, which is set up. Errors: bad_argument (it is not), out_of_capacity, unsupported where the observable is not the
+  /// parity of the paths that end on one of two sides of the boundary.
+  Status set_up(Matcher& matcher, Span<std::byte> memory) noexcept {
+    is_set_up_ = false;
+    if (!matcher.is_set_up_[0]) return Status::bad_argument;
+    const Layout& layout = matcher.tables_[0].layout;
+    Arena arena(memory);
+    lay_out(layout, arena);
+    if (!Layout::is_fixed && (arena.overflowed() || memory.empty())) return Status::out_of_capacity;
+    const Status status = bounds_.build(matcher.tables_[0], matcher.search_);
+    is_set_up_ = status == Status::ok;
+    if constexpr (has_few_events)
+      if (is_set_up_) add_few(matcher);
+    if (is_set_up_ && memory.size() >= memory_bytes(layout.last_layer()))
+      bounds_.use_pairs(matcher.tables_[0], matcher.search_, arena.take<std::int32_t>(Bounds::n_pairs(layout)));
+    return status;
+  }
+
+  /// Decodes with `matcher` and finds the gap, or `limit` if that is less: a gate that asks only whether the gap is small gives a
+  /// small limit, and the search ends there. Before a successful `set_up`: no gap.
+  ClassCosts decode(Matcher& matcher, const std::uint8_t* events, std::int64_t limit = ClassCosts::infinite) noexcept {
+    if constexpr (has_few_events) {
+      ClassCosts costs;
+      if (decode_few(matcher, events, [](std::size_t) { return ~std::uint64_t{0}; }, limit, costs)) return costs;
+    }
+    std::int64_t gap = 0;
+    const MatchResult best = matcher.decode_then(events, [&](const MatchResult&) { gap = complete(matcher, limit); });
+    return {best, gap, (best.observables & 1) != 0};
+  }
+  /// The same with `decode_observable`: `best.weight` is of the observable's check type alone.
+  ClassCosts decode_observable(Matcher& matcher, const std::uint8_t* events, std::int64_t limit = ClassCosts::infinite) noexcept {
+    if constexpr (has_few_events) {
+      ClassCosts costs;
+      if (decode_few(matcher, events, [&](std::size_t first) { return matcher.decisive_[first / 64]; }, limit, costs)) return costs;
+    }
+    std::int64_t gap = 0;
+    const MatchResult best = matcher.decode_observable_then(events, [&](const MatchResult&) { gap = complete(matcher, limit); });
+    return {best, gap, (best.observables & 1) != 0};
+  }
+
+ private:
+  static constexpr bool has_few_events = Matcher::has_few_events;
+  /// Where the events are few, both classes by trying everything; false where they are not.
+  template <class Kept>
+  bool decode_few(const Matcher& matcher, const std::uint8_t* events, Kept&& kept, std::int64_t limit, ClassCosts& costs) const noexcept {
+    if (!is_set_up_ || limit <= 0) return false;
+    const auto few = matcher.few_of(events, kept);
+    const int type = matcher.decisive_type_;
+    if (few.n[type] > few_gap_.n_events_max || few.n[1 - type] > matcher.few_events_.n_events_max) return false;
+    costs.best = {0, 0, MatchOutcome::matched};
+    detail::MarkedDistance flips = 0, no_flips = 0;
+    if (!matcher.few_events_.pair(few.of_type[1 - type], few.n[1 - type], costs.best.weight, no_flips)) return false;
+    costs.gap = few_gap_.gap(matcher.few_events_, few.of_type[type], few.n[type], costs.best.weight, flips);
+    if (costs.best.weight >= matcher.few_events_.unreachable) return false;
+    if (costs.gap > limit) costs.gap = limit;
+    costs.best.observables = flips;
+    costs.observable_flips = flips != 0;
+    return true;
+  }
+  void add_few(Matcher& matcher) noexcept {
+    const auto& tables = matcher.tables_[0];
+    const auto n = static_cast<int>(matcher.n_detectors());
+    few_gap_.clear(bounds_.across());
+    for (int k = 0; k < n; ++k) matcher.events_.event_at[matcher.id_of_[k]] = static_cast<Index>(k);
+    const auto sides_of = [&](int id, std::int32_t (&from)[2]) {
+      for (int side = 0; side < 2; ++side) from[side] = bounds_.to_side(side, id);
+    };
+    for (int a = 0; a < n; ++a) {
+      if (((matcher.decisive_[a / 64] >> (a % 64)) & 1) == 0) continue;
+      std::int32_t from_a[2], from_b[2];
+      sides_of(matcher.id_of_[a], from_a);
+      few_gap_.add_boundary(a, from_a);
+      matcher.search_.from(tables, matcher.id_of_[a], tables.no_limit, [&](int id, detail::MarkedDistance distance) {
+        sides_of(id, from_b);
+        few_gap_.add(a, matcher.events_.event_at[id], detail::distance_of(distance), from_a, from_b);
+      });
+    }
+  }
+  /// Distances between events, by their numbers.
+  struct Metric {
+    const Bounds& bounds;
+    const detail::LatticeTables<Layout>& tables;
+    detail::LatticeSearch<Layout>& search;
+    const std::int32_t* ids;
+    const std::int32_t* keys;
+    std::int32_t key(Index a) const noexcept { return keys[a]; }
+    std::int32_t bound_of_keys(std::int32_t a, std::int32_t b) const noexcept { return bounds.bound(a, b); }
+    void lower(std::int32_t* values, const std::int32_t* of, const std::int32_t* radii, int n, std::int32_t from, std::int32_t start) const noexcept {
+      bounds.lower(values, of, radii, n, from, start);
+    }
+    std::int32_t bound(Index a, Index b) const noexcept { return bounds.bound(keys[a], keys[b]); }
+    typename Bounds::Known look_up(Index a, Index b) const noexcept { return bounds.look_up(tables, ids[a], ids[b]); }
+    std::int32_t distance(Index a, Index b, const typename Bounds::Known& known) const noexcept {
+      return known.is_exact ? known.distance : bounds.search_distance(tables, search, ids[a], ids[b], known.distance);
+    }
+    std::int32_t to_side(int side, Index a) const noexcept { return bounds.to_side(side, ids[a]); }
+  };
+
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n = static_cast<std::size_t>(layout.n_detectors());
+    bounds_.lay_out(layout, arena);
+    walk_.lay_out(layout, arena);
+    trees_.lay_out(layout, arena);
+    members_.lay_out(n, arena);
+    keys_.lay_out(n, arena);
+  }
+  std::int64_t complete(Matcher& matcher, std::int64_t limit) noexcept {
+    if (!is_set_up_ || limit <= 0) return 0;
+    const auto& ids = matcher.events_.ids;
+    int n = 0;
+    for (int k = 0; k < matcher.events_.n_events; ++k) {
+      if (bounds_.to_side(0, ids[k]) == Bounds::unreached && bounds_.to_side(1, ids[k]) == Bounds::unreached) continue;
+      keys_[k] = bounds_.key(ids[k]);
+      members_[n++] = static_cast<Index>(k);
+    }
+    const Metric metric{bounds_, matcher.tables_[0], matcher.search_, ids, keys_};
+    const auto matched_side = [&](const auto& match) { return bounds_.side_of(ids[match.u], match.path); };
+    const std::int32_t end = static_cast<std::int32_t>(limit < bounds_.across() ? limit : bounds_.across());
+    auto walk = walk_.run(metric, matcher.tree_, members_, n, end, matched_side, false);
+    if (walk.least < walk.most && walk.is_guess)
+      walk = walk_.run(metric, matcher.tree_, members_, n, walk.most, matched_side, true);
+    if (walk.least == walk.most) return walk.most;
+    const std::int64_t half = trees_.run(metric, matcher.tree_, members_, n, walk.most - walk.most / 2, matched_side);
+    return 2 * half < walk.most ? 2 * half : walk.most;
+  }
+
+  bool is_set_up_ = false;
+  struct Nothing {};
+  [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEventsGap<typename Tree::BitOps>, Nothing> few_gap_;
+  Bounds bounds_;
+  detail::LatticeGapWalk<Tree> walk_;
+  detail::LatticeGapTrees<Tree> trees_;
+  LatticeArray<Index, Sizes::detectors> members_;
+  LatticeArray<std::int32_t, Sizes::detectors> keys_;
+};
+
+}  // namespace spinel
