@@ -24,7 +24,7 @@ struct StreamFlags {
   ExperimentFlags experiment;
   std::uint64_t total_rounds = 0, seed = 1;
   int shot_rounds = 0, cpu = -1;
-  double cadence_us = 1, deadline_us = 0;
+  double cadence_us = 1, deadline_us = 0, sure_nats = 0;
   bool correlated = false, fifo = false;
   std::string json, html, record;
   NetworkFlags network;
@@ -48,6 +48,11 @@ void stream_command(const StreamFlags& flags) {
   run.record = flags.record;
   run.deadline_us = flags.deadline_us;
   if (flags.correlated) run.engine = "correlated";
+  run.sure_nats = flags.sure_nats;
+  if (!(flags.sure_nats >= 0 && flags.sure_nats <= 1000))
+    throw CommandError("--sure-nats: got " + std::to_string(flags.sure_nats) + ", expected 0 (always a second pass) to 1000");
+  if (flags.sure_nats > 0 && (!flags.correlated || !flags.record.empty()))
+    throw CommandError("--sure-nats: goes with --correlated only, and a record does not keep it: leave out --record");
   if (!(flags.deadline_us >= 0 && flags.deadline_us <= 1e9))
     throw CommandError("--deadline-us: got " + std::to_string(flags.deadline_us) + ", expected 0 (none) to 1000000000");
   if (flags.network.given() && flags.correlated) throw CommandError("--weights: streams with a network are matched exactly; leave out --correlated");
@@ -122,6 +127,7 @@ void add_stream_command(CLI::App& app) {
       ->check(CLI::IsMember({"fp32", "int8"}))
       ->capture_default_str();
   command->add_flag("--correlated", flags->correlated, "two-pass correlated matching");
+  command->add_option("--sure-nats", flags->sure_nats, "no second pass where the first one's gap is known to be at least this; 0: always one");
   command->add_option("--deadline-us", flags->deadline_us,
                       "time from a window's last round to its answer: what is not matched by then goes to the boundary");
   command->add_option("--seed", flags->seed, "same seed, same shots")->capture_default_str();

@@ -24,6 +24,7 @@ struct StreamRun {
   double cadence_us = 0;  ///< 0: as fast as the decoder goes
   std::uint64_t seed = 1;
   std::string engine = "exact";  ///< or "correlated"
+  double sure_nats = 0;          ///< correlated: no second pass where the first is as sure as this; 0: always one
   double deadline_us = 0;        ///< after a window's last round arrived; 0: none
   std::string record;  ///< file that takes every round and answer
   /// Blob of the pre-decoder's weights, empty: none; and what its network computes in, "fp32" or "int8".

@@ -241,6 +241,7 @@ template <StreamExperiment stream, class Window = LatticeWindow<stream>>
 void run_lattice_stream(StreamRun& run) {
   const auto decoder = std::make_unique<StreamDecoder<stream, Window>>();
   set_up_lattice<stream>(run, *decoder);
+  decoder->window().limit_gap(run.sure_nats);
   run_shots<stream>(run, *decoder);
 }
 

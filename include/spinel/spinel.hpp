@@ -59,6 +59,7 @@
 #include <spinel/match/lattice_correlated.hpp>
 #include <spinel/match/lattice_far_builder.hpp>
 #include <spinel/match/lattice_gap.hpp>
+#include <spinel/match/lattice_gap_bound.hpp>
 #include <spinel/match/lattice_gap_bounds.hpp>
 #include <spinel/match/lattice_gap_trees.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>

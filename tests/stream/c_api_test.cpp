@@ -9,8 +9,17 @@
 #include <memory>
 #include <vector>
 
+#include "nn/test_networks.hpp"
+
 using TestedDecoder = spinel::StreamDecoder<spinel::StreamExperiment{3, 3, 3, spinel::Basis::Z, spinel::Orientation::O2}>;
 SPINEL_DEFINE_C_API(tested, TestedDecoder);
+
+inline constexpr spinel::StreamExperiment with_network{3, 3, 3};
+inline constexpr spinel::Network small_network = spinel::plain_network(1, 16);
+using NetworkDecoder = spinel::StreamDecoder<with_network, spinel::LatticeWindow<with_network>,
+                                             spinel::StreamPredecoder<with_network, in_precision(small_network, spinel::Precision::int8)>>;
+SPINEL_DEFINE_C_API(net, NetworkDecoder);
+SPINEL_DEFINE_C_NETWORK(net, NetworkDecoder);
 
 namespace spinel {
 namespace {
@@ -100,6 +109,58 @@ TEST_F(CInterface, GivesTheAnswersOfTheObject) {
   tested_reset(decoder, 0, SPINEL_ON_FAULT_STOP);
   EXPECT_EQ(tested_push_round(decoder, 3, few, 1, nullptr), SPINEL_ROUND_LOST);
   EXPECT_EQ(tested_push_round(decoder, 0, few, 1, nullptr), SPINEL_ROUND_REFUSED);
+}
+
+TEST(CInterfaceWithNetwork, GivesTheAnswersOfTheObject) {
+  const CircuitNoise noise(uniform_depolarizing(0.006));
+  std::vector<std::byte> storage(net_size() + net_alignment()), scratch(net_scratch_size());
+  void* place = storage.data();
+  std::size_t room = storage.size();
+  ASSERT_NE(std::align(net_alignment(), net_size(), place, room), nullptr);
+  double parameters[SPINEL_NOISE_PARAMETERS];
+  net_decoder* decoder = nullptr;
+  ASSERT_EQ(net_uniform_noise(0.006, parameters), 0);
+  ASSERT_EQ(net_init(place, net_size(), parameters, scratch.data(), scratch.size(), &decoder), 0);
+  const io::LoadedNetwork loaded = test::random_network(small_network, 3, 2.0);
+  const test::AlignedBytes blob(io::weights_blob(loaded));
+  const auto bytes = blob.span();
+  const float ranges[] = {-0.2f, 2.0f, -4.0f, 4.0f}, upside_down[] = {0.2f, 0.1f, -4.0f, 4.0f};
+  EXPECT_EQ(net_set_weights(decoder, nullptr, bytes.size(), ranges), 1);
+  EXPECT_EQ(net_set_weights(decoder, bytes.data(), bytes.size(), nullptr), 1);
+  EXPECT_EQ(net_set_weights(decoder, bytes.data(), bytes.size(), upside_down), 1);
+  EXPECT_NE(net_set_weights(decoder, bytes.data(), bytes.size() - 1, ranges), 0);
+  EXPECT_NE(net_set_weights(decoder, bytes.data() + 4, bytes.size() - 4, ranges), 0);
+  ASSERT_EQ(net_set_weights(decoder, bytes.data(), bytes.size(), ranges), 0);
+
+  const auto object = std::make_unique<NetworkDecoder>(), plain = std::make_unique<NetworkDecoder>();
+  ASSERT_EQ(cli::set_up_window(object->window(), noise), Status::ok);
+  ASSERT_EQ(cli::set_up_window(plain->window(), noise), Status::ok);
+  CalibratedWeights<small_network> weights{*WeightsView<small_network>::from_bytes(bytes), {}};
+  for (int l = 0; l < 2; ++l) weights.ranges.set(l, ranges[2 * l], ranges[2 * l + 1]);
+  ASSERT_EQ(object->predecoder().set_up(weights), Status::ok);
+  cli::StreamSource<with_network> source(noise, 3);
+  int n_by_network = 0;
+  for (int shot = 0; shot < 300; ++shot) {
+    source.begin(30);
+    net_reset(decoder, 0, SPINEL_ON_FAULT_ERASE);
+    object->reset();
+    plain->reset();
+    for (std::uint64_t t = 0; t < 30; ++t) {
+      const auto& round = source.next();
+      std::uint8_t packed[NetworkDecoder::round_bytes];
+      round.store_b8(packed);
+      ASSERT_EQ(net_push_round(decoder, t, packed, net_round_bytes(), nullptr), 0);
+      object->push_round(t, round);
+      plain->push_round(t, round);
+      ASSERT_EQ(net_corrections(decoder, nullptr), object->observable_flips());
+    }
+    std::uint8_t data[NetworkDecoder::data_bytes];
+    source.read_out().store_b8(data);
+    const auto flips = net_finish(decoder, data, net_data_bytes()).flips;
+    ASSERT_EQ(flips, object->finish(data).flips);
+    n_by_network += flips != plain->finish(data).flips;
+  }
+  EXPECT_GT(n_by_network, 5) << "the network has something to say";
 }
 
 }  // namespace

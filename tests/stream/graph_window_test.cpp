@@ -2,6 +2,7 @@
 // Windows over the matchers for any graph, against the lattice matcher's windows and, for the correlated one, against what it is for.
 #include <spinel/decode/chain_window.hpp>
 #include <spinel/decode/graph_window.hpp>
+#include <spinel/match/gap.hpp>
 
 #include <examples/cli/stream_source.hpp>
 
@@ -89,6 +90,24 @@ TEST(GraphWindow, IsAsGoodAsTheLatticeWindow) {
 }
 
 // == Short of time ==
+using Answer = std::tuple<ObservableFlips, int, Engine, std::vector<std::int32_t>>;
+template <class Window, class Until>
+Answer ask(Window& window, const std::vector<std::int32_t>& events, const Until& until) {
+  std::vector<std::int32_t> toggled;
+  const WindowAnswer answer = window.decode(WindowKind::moving, events, [&](std::int32_t id) { toggled.push_back(id); }, until);
+  std::sort(toggled.begin(), toggled.end());
+  return Answer{answer.flips, answer.n_unsettled, answer.engine, toggled};
+}
+/// Every place of a window of ten rounds at distance 5, one in sixteen.
+template <class Layout, class Random>
+std::vector<std::int32_t> random_events(const Layout& layout, Random& random) {
+  std::vector<std::int32_t> events;
+  for (int layer = 1; layer <= 10; ++layer)
+    for (int type = 0; type < 2; ++type)
+      for (int k = 0; k < 12; ++k)
+        if (random() % 16 == 0) events.push_back(layout.id({type, layer, k}));
+  return events;
+}
 /// Passed from the n-th look on.
 struct AfterLooks {
   int* left;
@@ -101,21 +120,10 @@ TEST(CorrelatedLatticeWindow, AnswersWithWhatItsPassesFinishedInTime) {
   const auto correlated = std::make_unique<CorrelatedLatticeWindow<stream>>();
   ASSERT_EQ(cli::set_up_window(*exact, noise), Status::ok);
   ASSERT_EQ(cli::set_up_window(*correlated, noise), Status::ok);
-  using Answer = std::tuple<ObservableFlips, int, Engine, std::vector<std::int32_t>>;
-  const auto ask = [&](auto& window, const std::vector<std::int32_t>& events, const auto& until) {
-    std::vector<std::int32_t> toggled;
-    const WindowAnswer answer = window.decode(WindowKind::moving, events, [&](std::int32_t id) { toggled.push_back(id); }, until);
-    std::sort(toggled.begin(), toggled.end());
-    return Answer{answer.flips, answer.n_unsettled, answer.engine, toggled};
-  };
   std::mt19937_64 random(5);
   int answers_by[4] = {};
   for (int shot = 0; shot < 300; ++shot) {
-    std::vector<std::int32_t> events;
-    for (int layer = 1; layer <= 10; ++layer)
-      for (int type = 0; type < 2; ++type)
-        for (int k = 0; k < 12; ++k)
-          if (random() % 16 == 0) events.push_back(exact->layout.id({type, layer, k}));
+    const auto events = random_events(exact->layout, random);
     const Answer best = ask(*correlated, events, NoDeadline{}), first = ask(*exact, events, NoDeadline{});
     ASSERT_EQ(std::get<Engine>(best), Engine::correlated);
     Engine engine = Engine::local;
@@ -149,60 +157,162 @@ TEST(CorrelatedLatticeWindow, RefusesWhatIsNoModel) {
   EXPECT_EQ(window->set_up(edges, mechanisms, scratch), Status::ok);
 }
 
-// == The chain, on a clock that only moves when it is read ==
-constexpr StreamExperiment d5{5, 5, 5};
-struct Chain {
-  using Decoder = StreamDecoder<d5, ChainWindow<d5>>;
-  std::unique_ptr<Decoder> decoder = std::make_unique<Decoder>();
-  explicit Chain(const CircuitNoise& noise) {
-    EXPECT_EQ(cli::set_up_window(decoder->window().better(), noise), Status::ok);
-    EXPECT_EQ(cli::set_up_window(decoder->window().exact(), noise), Status::ok);
-  }
-  /// Mistakes in 600 shots, and how often each engine answered.
-  template <class Until>
-  long mistakes(const CircuitNoise& noise, const Until& until, std::uint64_t (&by)[4]) {
-    cli::StreamSource<d5> source(noise, 17);
-    long wrong = 0;
-    for (auto& n : by) n = 0;
-    for (int shot = 0; shot < 600; ++shot) {
-      source.begin(60);
-      decoder->reset();
-      for (std::uint64_t t = 0; t < 60; ++t) decoder->push_round(t, source.next(), until());
-      wrong += decoder->finish(source.read_out(), until()).corrected();
-      for (std::size_t engine = 0; engine < 4; ++engine) by[engine] += decoder->counters().answers_by[engine];
+// == Sure answers ==
+/// The bound of closing windows, which have no future, against the gap that ClassGap finds in the same graph.
+template <StreamExperiment stream>
+void bounds_the_gap(int one_in, double least_share) {
+  const CircuitNoise noise(uniform_depolarizing(0.003));
+  const auto window = std::make_unique<LatticeWindow<stream>>();
+  ASSERT_EQ(cli::set_up_window(*window, noise), Status::ok);
+  using Models = detail::WindowModels<stream>;
+  const auto [model, mechanisms] = *io::graph_edges(*io::experiment_model(window->model_experiment, noise));
+  std::vector<LatticeSite> sites(static_cast<std::size_t>(window->model_experiment.n_detectors()));
+  place_own_detectors(window->model_experiment, sites.data());
+  std::vector<GraphEdge> edges;
+  Models::for_edges(WindowKind::closing, model, mechanisms, sites.data(), [&](const GraphEdge& edge, std::uint32_t) { edges.push_back(edge); });
+  const auto n_detectors = static_cast<std::size_t>(Models::window_experiment.n_detectors());
+  std::vector<std::byte> memory(ExactMatcher::memory_needed(n_detectors, edges.size(), 1, {}));
+  auto matcher = ExactMatcher::create(n_detectors, 1, edges, memory, {});
+  ASSERT_EQ(matcher.status, Status::ok);
+  std::vector<std::byte> gap_memory(ClassGap::memory_needed(*matcher, {}));
+  auto gap = ClassGap::create(*matcher, 0, gap_memory, {});
+  ASSERT_EQ(gap.status, Status::ok) << to_string(gap.status);
+  std::mt19937_64 random(8);
+  double of_bounds = 0, of_gaps = 0;
+  int tight = 0;
+  for (int shot = 0; shot < 400; ++shot) {
+    std::vector<std::int32_t> events;
+    std::vector<std::uint8_t> packed((n_detectors + 7) / 8);
+    for (int layer = 1; layer <= stream.window(); ++layer)  // the read-out is without noise
+      for (int type = 0; type < 2; ++type)
+        for (int k = 0; k < stream.n_checks(); ++k)
+          if (random() % static_cast<unsigned>(one_in) == 0) {
+            events.push_back(window->layout.id({type, layer, k}));
+            const auto detector = Models::detector_of({type, layer, k});
+            packed[detector / 8] ^= static_cast<std::uint8_t>(1u << (detector % 8));
+          }
+    const auto costs = gap->decode(*matcher, packed.data());
+    const double truth = static_cast<double>(costs.gap) * matcher->nats_per_unit();
+    window->limit_gap(1000);
+    const auto nothing = [](std::int32_t) {};
+    const WindowAnswer answer = window->decode(WindowKind::closing, events, nothing);
+    ASSERT_EQ(answer.engine, Engine::exact);
+    ASSERT_EQ(costs.best.outcome, MatchOutcome::matched);
+    ASSERT_EQ(answer.n_unexplained, 0);
+    if (truth > 1e-3) {
+      ASSERT_EQ(costs.best.observables, answer.flips);
     }
-    return wrong;
+    ASSERT_LE(answer.least_gap, truth + 1e-3);
+    of_bounds += answer.least_gap;
+    of_gaps += truth;
+    tight += answer.least_gap > truth - 1e-3;
+    window->limit_gap(1);
+    ASSERT_NEAR(window->decode(WindowKind::closing, events, nothing).least_gap, std::min(1.0, answer.least_gap), 1e-3);
+    window->limit_gap(0);
+    ASSERT_EQ(window->decode(WindowKind::closing, events, nothing).least_gap, 0);
   }
-};
-TEST(ChainWindow, TakesTheBestEngineThatTimeAllowsAndSaysWhich) {
+  EXPECT_GT(of_bounds, least_share * of_gaps);
+  EXPECT_GT(tight, 20);
+}
+TEST(LeastGap, IsNeverMoreThanTheGap) {
+  bounds_the_gap<StreamExperiment{3, 3, 3, Basis::Z, Orientation::O2}>(12, 0.5);
+  bounds_the_gap<StreamExperiment{5, 5, 5, Basis::X, Orientation::O1}>(30, 0.5);
+  bounds_the_gap<StreamExperiment{5, 5, 5, Basis::Z, Orientation::O3}>(8, 0.2);
+  bounds_the_gap<StreamExperiment{7, 4, 4, Basis::X, Orientation::O4}>(20, 0.2);
+}
+TEST(LeastGap, DecidesWhetherThereIsASecondPass) {
+  constexpr StreamExperiment stream{5, 5, 5};
   const CircuitNoise noise(uniform_depolarizing(0.004));
-  Chain chain(noise);
+  const auto exact = std::make_unique<LatticeWindow<stream>>();
+  const auto correlated = std::make_unique<CorrelatedLatticeWindow<stream>>(), gated = std::make_unique<CorrelatedLatticeWindow<stream>>();
+  ASSERT_EQ(cli::set_up_window(*exact, noise), Status::ok);
+  ASSERT_EQ(cli::set_up_window(*correlated, noise), Status::ok);
+  ASSERT_EQ(cli::set_up_window(*gated, noise), Status::ok);
+  exact->limit_gap(5);
+  gated->limit_gap(5);
+  std::mt19937_64 random(9);
+  int n_sure = 0;
+  for (int shot = 0; shot < 1000; ++shot) {
+    const auto events = random_events(exact->layout, random);
+    const bool is_sure = exact->decode(WindowKind::moving, events, [](std::int32_t) {}).least_gap > 5 - 1e-3;
+    n_sure += is_sure;
+    ASSERT_EQ(ask(*gated, events, NoDeadline{}), is_sure ? ask(*exact, events, NoDeadline{}) : ask(*correlated, events, NoDeadline{}));
+  }
+  EXPECT_GT(n_sure, 50);
+  EXPECT_LT(n_sure, 950);
+}
+
+// == The chain, on a clock that tells what time each look finds ==
+TEST(ChainWindow, TakesTheBestEngineThatTimeAllowsAndSaysWhich) {
+  constexpr StreamExperiment stream{5, 5, 5};
+  const CircuitNoise noise(uniform_depolarizing(0.004));
+  const auto exact = std::make_unique<LatticeWindow<stream>>();
+  const auto correlated = std::make_unique<CorrelatedLatticeWindow<stream>>();
+  const auto chain = std::make_unique<ChainWindow<stream>>();
+  const GraphDecoder<stream, UnionFind> union_find(noise);
+  ASSERT_EQ(cli::set_up_window(*exact, noise), Status::ok);
+  ASSERT_EQ(cli::set_up_window(*correlated, noise), Status::ok);
+  ASSERT_EQ(cli::set_up_window(chain->best(), noise), Status::ok);
+  const auto [edges, mechanisms] = *io::graph_edges(*io::experiment_model(chain->model_experiment, noise));
+  std::vector<std::byte> memory(chain->union_find().memory_bytes(edges, mechanisms));
+  ASSERT_EQ(chain->union_find().set_up(edges, mechanisms, memory), Status::ok);
+  std::mt19937_64 random(6);
+  int answers_by[4] = {};
+  for (int shot = 0; shot < 300; ++shot) {
+    const auto events = random_events(exact->layout, random);
+    const Answer best = ask(*correlated, events, NoDeadline{}), first = ask(*exact, events, NoDeadline{});
+    const Answer by_union_find = ask(union_find.decoder->window(), events, NoDeadline{});
+    const auto n = static_cast<std::int64_t>(events.size()) + 1;
+    // The first look and `in_time` more find the beginning, all others `late`. Union-find is expected to take 20 an event.
+    const auto after = [&](int in_time, std::int64_t late) {
+      const auto clock = [&]() -> std::int64_t { return in_time-- >= 0 ? 0 : late; };
+      chain->expect(20);
+      const Answer answer = ask(*chain, events, Deadline{clock, 2000});
+      ++answers_by[static_cast<int>(std::get<Engine>(answer))];
+      return answer;
+    };
+    chain->expect(20);
+    ASSERT_EQ(ask(*chain, events, NoDeadline{}), best);
+    ASSERT_EQ(after(1000, 5000), best);
+    Engine engine = Engine::local;
+    for (int looks = 0; engine != Engine::correlated; ++looks) {
+      ASSERT_LT(looks, 1000);
+      // When union-find must begin, if anybody.
+      const Answer in_time = after(looks, 2000 - 30 * n);
+      ASSERT_LE(std::get<Engine>(in_time), engine) << "worse with more time";
+      engine = std::get<Engine>(in_time);
+      if (engine == Engine::union_find) {
+        ASSERT_EQ(std::get<ObservableFlips>(in_time), std::get<ObservableFlips>(by_union_find));
+        ASSERT_EQ(std::get<3>(in_time), std::get<3>(by_union_find));
+        ASSERT_GT(std::get<int>(in_time), 0);
+        // Too late for union-find: what is matched stays, the rest is local, as without it.
+        int left = looks;
+        ASSERT_EQ(after(looks, 2000 - 20 * n + 1), ask(*correlated, events, AfterLooks{&left}));
+      } else {
+        ASSERT_EQ(in_time, engine == Engine::exact ? first : best);
+      }
+    }
+    // Union-find that would take more than a third of the time keeps nothing of it from the others.
+    chain->expect(20);
+    int looks = 3;
+    const auto clock = [&]() -> std::int64_t { return looks-- > 0 ? 0 : 60 * n - 2; };
+    ASSERT_NE(std::get<Engine>(ask(*chain, events, Deadline{clock, 60 * n - 1})), Engine::union_find);
+  }
+  for (const int n : answers_by) EXPECT_GT(n, 200);
+  // It learns: a slow answer at once, fast ones slowly.
+  const auto events = random_events(exact->layout, random);
+  const auto n = static_cast<std::int64_t>(events.size()) + 1;
+  chain->expect(0);
   std::int64_t time = 0;
-  const auto clock = [&time] { return time += 10; };  // every look costs 10
-  std::uint64_t by[4];
-  const long unhurried = chain.mistakes(noise, [] { return NoDeadline{}; }, by);
-  EXPECT_EQ(by[static_cast<int>(Engine::correlated)], 600u * 11);
-  const long in_time = chain.mistakes(noise, [&] { return Deadline{clock, time + 1000000}; }, by);
-  EXPECT_EQ(in_time, unhurried);
-  EXPECT_EQ(by[static_cast<int>(Engine::correlated)], 600u * 11);
-  // An estimate of 70 an event: windows of many events are too much for 1000, which is plenty for the exact engine's looks.
-  const auto hurried = [&] {
-    chain.decoder->window().expect(70);  // or it would learn that the better engine takes next to no time on this clock
-    return Deadline{clock, time + 1000};
-  };
-  const long mixed = chain.mistakes(noise, hurried, by);
-  EXPECT_GT(by[static_cast<int>(Engine::correlated)], 600u);
-  EXPECT_GT(by[static_cast<int>(Engine::exact)], 600u);
-  chain.decoder->window().expect(1000000);
-  const long exact = chain.mistakes(noise, [&] { return Deadline{clock, time + 1000}; }, by);
-  EXPECT_GT(by[static_cast<int>(Engine::exact)], 6000u);
-  chain.decoder->window().expect(1000000);
-  const long local = chain.mistakes(noise, [&] { return Deadline{clock, time}; }, by);
-  EXPECT_EQ(by[static_cast<int>(Engine::correlated)], 0u);
-  EXPECT_GT(by[static_cast<int>(Engine::local)], 3000u);
-  EXPECT_LT(unhurried, exact);
-  EXPECT_LE(unhurried, mixed);
-  EXPECT_LT(exact, local);
+  const auto slow = [&] { return time += 100; };
+  ASSERT_EQ(std::get<Engine>(ask(*chain, events, Deadline{slow, time + 200})), Engine::union_find);
+  EXPECT_GE(chain->expected(n), 99);
+  const auto learned = chain->expected(1000);
+  int looks = 1;
+  const auto fast = [&]() -> std::int64_t { return looks-- > 0 ? 0 : 1000000 - 300; };
+  ask(*chain, events, Deadline{fast, 1000000 - 300 + chain->expected(n)});
+  EXPECT_LT(chain->expected(1000), learned);
+  EXPECT_GT(chain->expected(1000), learned * 9 / 10);
 }
 
 }  // namespace

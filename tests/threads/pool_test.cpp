@@ -6,14 +6,33 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <spinel/decode/stream_predecoder.hpp>
+#include <type_traits>
 #include <vector>
+
+#include "nn/test_networks.hpp"
 
 namespace spinel {
 namespace {
 
 constexpr StreamExperiment d3{3, 3, 3};
-using Decoder = StreamDecoder<d3>;
-using Pool = cli::DecoderPool<Decoder>;
+constexpr Network network = plain_network(1, 16);
+using Exact = StreamDecoder<d3>;
+using Correlated = StreamDecoder<d3, CorrelatedLatticeWindow<d3>>;
+using WithNetwork = StreamDecoder<d3, LatticeWindow<d3>, StreamPredecoder<d3, in_precision(network, Precision::int8)>>;
+
+/// Every decoder of a kind is set up alike.
+template <class Decoder>
+void set_up(Decoder& decoder, const CircuitNoise& noise) {
+  ASSERT_EQ(cli::set_up_window(decoder.window(), noise), Status::ok);
+  if constexpr (std::is_same_v<Decoder, Correlated>) decoder.window().limit_gap(3);
+  if constexpr (Decoder::has_predecoder) {
+    static const test::AlignedBytes blob(io::weights_blob(test::random_network(network, 3, 2.0)));
+    CalibratedWeights<network> weights{*WeightsView<network>::from_bytes(blob.span()), {}};
+    for (int l = 0; l < network.n_layers; ++l) weights.ranges.set(l, -1.0f, 4.0f);
+    ASSERT_EQ(decoder.predecoder().set_up(weights), Status::ok);
+  }
+}
 
 TEST(Ring, KeepsOrderAndSaysWhenItIsFullOrEmpty) {
   cli::SpscRing<int, 4> ring;
@@ -43,14 +62,15 @@ TEST(Ring, PassesEverythingBetweenTwoThreads) {
   producer.join();
 }
 
+template <class Decoder>
 void compare(int n_qubits, int n_threads) {
+  using Pool = cli::DecoderPool<Decoder>;
   const CircuitNoise noise(uniform_depolarizing(0.006));
-  const auto set_up = [&](Decoder& decoder) { ASSERT_EQ(cli::set_up_window(decoder.window(), noise), Status::ok); };
   const auto alone = std::make_unique<Decoder>();
-  set_up(*alone);
+  set_up(*alone, noise);
   constexpr std::uint64_t rounds = 25, shots = 40;
-  std::vector<std::vector<Decoder::Round>> sent(static_cast<std::size_t>(n_qubits));
-  std::vector<std::vector<Decoder::Data>> read_outs(static_cast<std::size_t>(n_qubits));
+  std::vector<std::vector<typename Decoder::Round>> sent(static_cast<std::size_t>(n_qubits));
+  std::vector<std::vector<typename Decoder::Data>> read_outs(static_cast<std::size_t>(n_qubits));
   std::vector<std::vector<ObservableFlips>> expected(static_cast<std::size_t>(n_qubits)), got(static_cast<std::size_t>(n_qubits));
   for (std::size_t q = 0; q < sent.size(); ++q) {
     cli::StreamSource<d3> source(noise, q + 1);
@@ -65,9 +85,9 @@ void compare(int n_qubits, int n_threads) {
       expected[q].push_back(alone->finish(read_outs[q].back()).flips);
     }
   }
-  Pool pool(n_qubits, n_threads, 0, set_up);
+  Pool pool(n_qubits, n_threads, 0, [&](Decoder& decoder) { set_up(decoder, noise); });
   const auto drain = [&](int qubit) {
-    for (Pool::Output output; pool.poll(qubit, output);) {
+    for (typename Pool::Output output; pool.poll(qubit, output);) {
       EXPECT_EQ(output.fault, RoundFault::none);
       got[static_cast<std::size_t>(qubit)].push_back(output.result.flips);
     }
@@ -93,12 +113,15 @@ void compare(int n_qubits, int n_threads) {
 }
 
 TEST(Pool, AnswersAsDecodersAloneDo) {
-  compare(1, 1);
-  compare(5, 2);
+  compare<Exact>(1, 1);
+  compare<Exact>(5, 2);
+  compare<Correlated>(3, 2);
+  compare<WithNetwork>(3, 2);
 }
 TEST(Pool, EndsInTheMiddleOfAnything) {
   const CircuitNoise noise(uniform_depolarizing(0.006));
-  Pool pool(3, 2, -1, [&](Decoder& decoder) { ASSERT_EQ(cli::set_up_window(decoder.window(), noise), Status::ok); });
+  using Pool = cli::DecoderPool<Exact>;
+  Pool pool(3, 2, -1, [&](Exact& decoder) { set_up(decoder, noise); });
   for (std::uint64_t t = 0; t < 30; ++t)
     for (int qubit = 0; qubit < 3; ++qubit) pool.push_round(qubit, t == 20 ? 4 : t, {});
   Pool::Output output;

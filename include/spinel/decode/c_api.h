@@ -61,4 +61,11 @@ typedef struct {
   spinel_result prefix##_finish(prefix##_decoder* decoder, const uint8_t* data_measurements, size_t n_bytes);                   \
   spinel_result prefix##_decode_b8(prefix##_decoder* decoder, const uint8_t* events, size_t n_bytes, int rounds)
 
+/* Of a decoder with a network, after SPINEL_DECLARE_C_API. PREFIX_set_weights comes between _init and the first round (without it rounds
+ * pass as they are): `blob` as `spinel convert_weights` writes it, at a multiple of 64 bytes, which must outlive the decoder;
+ * `ranges`: for int8 the lowest (at most 0) and highest activation of every layer in turn, else null. Status 1 (bad argument: null, alignment,
+ * ranges), or what is wrong with the blob. */
+#define SPINEL_DECLARE_C_NETWORK(prefix)                                                                                        \
+  int prefix##_set_weights(prefix##_decoder* decoder, const void* blob, size_t n_bytes, const float* ranges)
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C interface of a stream decoder: SPINEL_DEFINE_C_API(prefix, Decoder) in one C++ file, SPINEL_DECLARE_C_API(prefix) from c_api.h
-// in the C files of the host program. `Decoder` is a type name without commas: StreamDecoder<...> under an alias.
+// in the C files of the host program. `Decoder` is a type name without commas: StreamDecoder<...> under an alias. Where it has a
+// StreamPredecoder, SPINEL_DEFINE_C_NETWORK(prefix, Decoder) adds the function that takes the weights.
 #pragma once
 
 #include <spinel/decode/c_api.h>
@@ -8,12 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/experiment_edges.hpp>
 #include <spinel/decode/stream.hpp>
+#include <spinel/decode/stream_predecoder.hpp>
 #include <spinel/noise/parameters.hpp>
 
 namespace spinel::detail {
@@ -49,6 +52,26 @@ struct CApi {
     const Status status = made->window().set_up(*edges, memory.subspan(arena.used()));
     if (status == Status::ok) decoder = made;
     return status;
+  }
+  /// `ranges` [layer][lowest, highest]: of the activations, for int8 only.
+  static Status set_weights(Decoder& decoder, const void* blob, std::size_t n_bytes, const float* ranges) noexcept {
+    using Predecoder = typename Decoder::PredecoderType;
+    constexpr Network network = Predecoder::network_of_weights;
+    if (blob == nullptr) return Status::bad_argument;
+    WeightsView<network> view;
+    const BlobCheck seen = WeightsView<network>::check({static_cast<const std::byte*>(blob), n_bytes}, view);
+    if (!seen) return seen.status;
+    if constexpr (std::is_same_v<typename Predecoder::Weights, CalibratedWeights<network>>) {
+      if (ranges == nullptr) return Status::bad_argument;
+      CalibratedWeights<network> weights{view, {}};
+      for (int l = 0; l < network.n_layers; ++l) {
+        if (!(ranges[2 * l] <= 0 && ranges[2 * l + 1] > 0 && ranges[2 * l] > -1e6f && ranges[2 * l + 1] < 1e6f)) return Status::bad_argument;
+        weights.ranges.set(l, ranges[2 * l], ranges[2 * l + 1]);
+      }
+      return decoder.predecoder().set_up(weights);
+    } else {
+      return decoder.predecoder().set_up(view);
+    }
   }
   static int push_round(Decoder& decoder, std::uint64_t number, const std::uint8_t* measurements, std::size_t n_bytes,
                         spinel_round_report* out) noexcept {
@@ -107,6 +130,16 @@ static_assert(NoiseParameters::n_parameters == SPINEL_NOISE_PARAMETERS);
   spinel_result prefix##_decode_b8(prefix##_decoder* decoder, const uint8_t* events, size_t n_bytes, int rounds) {                 \
     return spinel::detail::CApi<Decoder>::result_of(                                                                               \
         reinterpret_cast<Decoder*>(decoder)->decode_b8(spinel::Span<const uint8_t>(events, n_bytes), rounds));                                       \
+  }                                                                                                                                \
+  }                                                                                                                                \
+  static_assert(true)
+
+#define SPINEL_DEFINE_C_NETWORK(prefix, Decoder)                                                                                   \
+  extern "C" {                                                                                                                     \
+  SPINEL_DECLARE_C_NETWORK(prefix);                                                                                                \
+  int prefix##_set_weights(prefix##_decoder* decoder, const void* blob, size_t n_bytes, const float* ranges) {                     \
+    return static_cast<int>(                                                                                                       \
+        spinel::detail::CApi<Decoder>::set_weights(*reinterpret_cast<Decoder*>(decoder), blob, n_bytes, ranges));                  \
   }                                                                                                                                \
   }                                                                                                                                \
   static_assert(true)

@@ -29,6 +29,8 @@ class StreamPredecoder {
 
  public:
   static constexpr int lag = network.receptive_field() / 2 + 1;
+  /// What `set_up` takes weights of: their file says nothing about the arithmetic.
+  static constexpr Network network_of_weights = in_precision(network, Precision::fp32);
   /// Nothing is corrected before this many rounds have come, and a history with fewer is computed at its end.
   static constexpr int fewest_rounds = Engine::fewest_unknown_rounds;
   using Weights = typename Engine::Weights;

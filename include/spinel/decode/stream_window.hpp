@@ -16,11 +16,17 @@
 #include <spinel/decode/window.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_correlated.hpp>
+#include <spinel/match/lattice_gap_bound.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 
 namespace spinel {
 
 namespace detail {
+
+/// Nobody else decodes where time was too short.
+struct NoRest {
+  bool operator()(WindowAnswer&) const noexcept { return false; }
+};
 
 /// Windows over `Matcher_`, exact or correlated, for three models of one lattice.
 template <StreamExperiment stream, class Matcher_>
@@ -67,56 +73,59 @@ class LatticeWindowOver {
 
   /// Decodes a window: `events` are ids of `Layout` in ascending order of layers, each once. Unless closing, `toggle(id)` is called
   /// for every place of the buffer whose event the committed paths explain or leave behind. Past the deadline no further search
-  /// begins: the answer explains everything, and says that it is local.
-  template <class Toggle, class Until = NoDeadline>
-  WindowAnswer decode(WindowKind kind, Span<const std::int32_t> events, Toggle&& toggle, const Until& deadline = {}) noexcept {
+  /// begins; if events are single then, `rest(answer)` may decode the window instead and return true. Otherwise they go to the
+  /// boundary: the answer explains everything, and says that it is local.
+  template <class Toggle, class Until = NoDeadline, class Rest = NoRest>
+  WindowAnswer decode(WindowKind kind, Span<const std::int32_t> events, Toggle&& toggle, const Until& deadline = {},
+                      Rest&& rest = {}) noexcept {
     const int model = static_cast<int>(kind);
-    const auto stop = [&] { return deadline.passed(); };
-    const auto answer_of = [](const auto& matched, MarkedDistance marked) {
-      const Engine engine = matched.is_correlated ? Engine::correlated : matched.n_unsettled == 0 ? Engine::exact : Engine::local;
-      return WindowAnswer{marked & 1, matched.n_unexplained, matched.n_unsettled, engine};
-    };
+    WindowAnswer answer;
     MarkedDistance flips = 0;
-    if (kind == WindowKind::closing) {
-      // A pair's path counts once.
-      const auto matched = matcher_.match_places(
-          model, events.data(), static_cast<int>(events.size()),
-          [&](int k, int mate, MarkedDistance path) { flips ^= mate < k ? path : 0; }, stop, [] {},
-          [](std::int32_t) { return true; });
-      return answer_of(matched, flips);
-    }
     int n_cut = 0;
+    // Whatever a closing window matches is committed.
+    const auto is_kept = [&](std::int32_t id) { return kind == WindowKind::closing || committed(id); };
     const auto matched = matcher_.match_places(
         model, events.data(), static_cast<int>(events.size()),
         [&](int k, int mate, MarkedDistance path) {
           const std::int32_t from = events[static_cast<std::size_t>(k)];
-          if (!committed(from)) return;
-          if (mate < 0) {
-            if (distance_of(path) != distance_of(matcher_.tables(model).boundary[from])) {
-              cut_[n_cut++] = {from, Matcher::boundary_mate, path};
-              return;
-            }
-            const Exit exit = exits_[model][exit_at(from)];
-            flips ^= exit.flips;
-            if (exit.id != 0) toggle(exit.id);
-          } else if (committed(events[static_cast<std::size_t>(mate)])) {
-            flips ^= mate < k ? path : 0;
-          } else {
-            cut_[n_cut++] = {from, events[static_cast<std::size_t>(mate)], path};
-          }
+          if (mate == Matcher::unsettled_mate) answer.engine = Engine::local;
+          if (!is_kept(from)) return;
+          const bool is_single = mate < 0;
+          if (is_single ? kind == WindowKind::closing : is_kept(events[static_cast<std::size_t>(mate)]))
+            flips ^= mate < k ? path : 0;  // a pair's path counts once
+          else cut_[n_cut++] = {from, is_single ? Matcher::boundary_mate : events[static_cast<std::size_t>(mate)], path};
         },
-        stop,
+        [&] { return deadline.passed(); },
         [&] {
-          for (int k = 0; k < n_cut; ++k) {
-            const Exit exit = cut(model, cut_[k]);
+          if (answer.engine == Engine::local && rest(answer)) {
+            flips = 0;
+            return;
+          }
+          for (int k = 0; kind != WindowKind::closing && k < n_cut; ++k) {
+            const Exit exit = way_out(model, cut_[k]);
             flips ^= exit.flips;
             if (exit.id != 0) toggle(exit.id);
           }
         },
-        [](std::int32_t id) { return is_before(id, first_uncorrelated_layer); });
-    return answer_of(matched, flips);
+        [&](std::int32_t id) { return kind == WindowKind::closing || is_before(id, first_uncorrelated_layer); },
+        [&] {
+          if (gap_limit_ == 0) return true;
+          const double nats = matcher_.nats_per_unit(model);
+          const std::int32_t limit = gap_limit_ < 1e9 * nats ? static_cast<std::int32_t>(gap_limit_ / nats) : 1 << 30;
+          const std::int32_t gap = bound_.template least_gap<uses_mechanisms>(layout, matcher_.n_duals(), limit, [&](int k) { return matcher_.dual(k); });
+          answer.least_gap = nats * gap;
+          return gap < limit;
+        });
+    if (matched.is_correlated) answer.engine = Engine::correlated;
+    answer.flips ^= flips & 1;
+    answer.n_unexplained = matched.n_unexplained;
+    answer.n_unsettled = matched.n_unsettled;
+    return answer;
   }
 
+  /// Asks for every exact answer's `least_gap`, up to `nats` (0: for none). In correlated matching windows whose exact answer is as sure
+  /// as that have no second pass, and those that are not have one and no bound.
+  void limit_gap(double nats) noexcept { gap_limit_ = nats > 0 ? nats : 0; }
   /// Bytes of tables that decoding may read.
   std::size_t table_bytes() const noexcept {
     return matcher_.table_bytes(0) + matcher_.table_bytes(1) + matcher_.table_bytes(2);
@@ -182,6 +191,7 @@ class LatticeWindowOver {
     // Only the memory basis has an observable.
     if constexpr (uses_mechanisms) matcher_.repair_both(false);
     if (const Status status = Models::check(model, sites.data()); status != Status::ok) return status;
+    bound_.clear();
     for (const WindowKind kind : {WindowKind::starting, WindowKind::moving, WindowKind::closing}) {
       std::size_t n = 0;
       Models::for_edges(kind, model, mechanism_of, sites.data(), [&](const GraphEdge& edge, std::uint32_t mechanism) {
@@ -195,6 +205,7 @@ class LatticeWindowOver {
       else status = matcher_.set_up(edges.first(n), rest, DetectorNumbering::own, static_cast<int>(kind));
       if (status != Status::ok) return status;
       if (kind != WindowKind::closing) find_exits(static_cast<int>(kind));
+      bound_.add(matcher_.tables(static_cast<int>(kind)), kind == WindowKind::closing ? last_layer + 1 : last_layer - 1);
     }
     return Status::ok;
   }
@@ -240,6 +251,11 @@ class LatticeWindowOver {
 
   /// Of a path from a committed place into the buffer or to the boundary: its first place in the buffer (id 0: none) and the flips
   /// until there.
+  Exit way_out(int model, const Crossing& crossing) noexcept {
+    const bool is_tabled = crossing.to == Matcher::boundary_mate &&
+                           distance_of(crossing.path) == distance_of(matcher_.tables(model).boundary[crossing.from]);
+    return is_tabled ? exits_[model][exit_at(crossing.from)] : cut(model, crossing);
+  }
   Exit cut(int model, const Crossing& crossing) noexcept {
     // Most crossings are a single edge.
     bool is_edge = false;
@@ -288,6 +304,8 @@ class LatticeWindowOver {
 
   // == Permanent: fixed at set-up ==
   Matcher matcher_;
+  detail::LatticeGapBound<Layout> bound_;
+  double gap_limit_ = 0;
   Exit exits_[2][static_cast<std::size_t>(2 * stream.commit) * layout.layer_stride];
   // == Per window ==
   Crossing cut_[static_cast<std::size_t>(2 * stream.commit) * h];

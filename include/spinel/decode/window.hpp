@@ -187,6 +187,9 @@ struct WindowAnswer {
   std::int32_t n_unexplained = 0;  ///< events that no mechanism of the model fires, left out
   std::int32_t n_unsettled = 0;    ///< events that went to the boundary for want of time
   Engine engine = Engine::exact;
+  /// Where a limit was set and the exact matching was done (LatticeWindow::limit_gap): a lower bound of its gap in nats, of how much less
+  /// likely whatever differs from it by a chain from side to side within the window is. At most the limit; 0 says nothing.
+  double least_gap = 0;
 };
 
 /// Time without end: the default of every `decode`.

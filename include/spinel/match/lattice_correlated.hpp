@@ -34,10 +34,13 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using typename Base::Certified;
   using typename Base::PlacesMatched;
   using Base::boundary_mate;
+  using Base::dual;
   using Base::max_rounds;
   using Base::n_detectors;
+  using Base::n_duals;
   using Base::nats_per_unit;
   using Base::tables;
+  using Base::unsettled_mate;
 
   /// As AnyRoundsLatticeMatcher.
   static std::size_t memory_bytes(int rounds, const LatticeCapacity& capacity) noexcept {
@@ -112,16 +115,16 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   void repair_both(bool both) noexcept { repairs_both_ = both; }
 
   /// As AnyRoundsLatticeMatcher. Where `stop` says true during the second pass, the answer is the first pass's, which is exact.
-  /// Only pairs with an end for which `counts(id)` lower what they imply.
-  template <class Visit, class Stop, class Then, class Counts>
+  /// Only pairs with an end for which `counts(id)` lower what they imply. No second pass where `again()` says false.
+  template <class Visit, class Stop, class Then, class Counts, class Again>
   PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop, Then&& then,
-                             Counts&& counts) noexcept {
+                             Counts&& counts, Again&& again) noexcept {
     if (SPINEL_UNLIKELY(!this->is_set_up_[model])) return {n, 0};
     this->read_places(this->tables_[model], ids, n);
     PlacesMatched matched{n - this->events_.n_events, 0, false};
     matched.n_unsettled = this->match_events(this->tables_[model], stop);
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
-    if (matched.n_unsettled == 0 && !stop()) {
+    if (matched.n_unsettled == 0 && !stop() && again()) {
       for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.match(static_cast<Index>(k));
       matched.is_correlated = match_again(model, stop, counts);
       if (!matched.is_correlated)

@@ -112,30 +112,43 @@ class AnyRoundsLatticeMatcher {
     return certified;
   }
 
-  static constexpr int boundary_mate = -1;
+  static constexpr int boundary_mate = -1, unsettled_mate = -2;
   static constexpr bool uses_mechanisms = false;
 
   /// Matches the events at `ids[0..n)` (distinct, `layout.id` of places that exist, n <= n_detectors()) under `model` and calls
-  /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index or `boundary_mate`, `path` the distance with the
-  /// observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
-  /// `stop()` is asked before every search; once it says true, the events that are still single go to the boundary: an
-  /// explanation of everything, but no longer the likeliest. `then()` is called in the end, to walk the paths that were matched.
+  /// `visit(k, mate, path)` for every k in [0, n): `mate` is another index, `boundary_mate` or `unsettled_mate`, `path` the distance
+  /// with the observable flip of the path in its lowest bit. Events that no mechanism of the model fires are left out.
+  /// `stop()` is asked before every search; once it says true, the events that are still single stay so (`path` is then their way
+  /// to the boundary): what is matched is a part of an exact matching. `then()` is called in the end, to walk the paths, and `again()`
+  /// where all is matched: it may ask for `dual`s.
   struct PlacesMatched {
     int n_unexplained = 0;      ///< events left out
-    int n_unsettled = 0;        ///< events sent to the boundary because of `stop`; 0: the matching is exact
+    int n_unsettled = 0;        ///< events left single because of `stop`; 0: the matching is exact
     bool is_correlated = false;  ///< a second pass was done (lattice_correlated.hpp)
   };
-  template <class Visit, class Stop, class Then, class Counts>
-  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop, Then&& then, Counts&&) noexcept {
+  template <class Visit, class Stop, class Then, class Counts, class Again>
+  PlacesMatched match_places(int model, const std::int32_t* ids, int n, Visit&& visit, Stop&& stop, Then&& then, Counts&&,
+                             Again&& again) noexcept {
     if (SPINEL_UNLIKELY(!is_set_up_[model])) return {n, 0};
     read_places(tables_[model], ids, n);
     const int n_unsettled = match_events(tables_[model], stop);
     if (tree_.has_blossoms()) tree_.resolve_blossoms();
+    if (n_unsettled == 0) again();
     for_given(visit);
     then();
     const int n_unexplained = n - events_.n_events;
     end();
     return {n_unexplained, n_unsettled};
+  }
+  /// During `match_places`: how many events are matched, and what each has to say for the matching's being one of least weight. `top` is
+  /// the same for events that have a blossom around them.
+  struct Dual {
+    std::int32_t id = 0, radius = 0, top = 0;
+  };
+  int n_duals() const noexcept { return events_.n_events; }
+  Dual dual(int k) const noexcept {
+    const auto& dual = tree_.dual(static_cast<Index>(k));
+    return {events_.ids[k], dual.radius, dual.top};
   }
   /// For walking paths: distances from a place to all others nearer than `limit`, as `visit(id, distance with flip)`, no place
   /// before those that it is reached by. A place may be visited again, nearer.
@@ -352,10 +365,11 @@ class AnyRoundsLatticeMatcher {
   void for_given(Visit&& visit) const noexcept {
     for (int k = 0; k < events_.n_events; ++k) {
       const auto& match = tree_.match(static_cast<Index>(k));
-      visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
+      const int mate = match.v >= 0 ? static_cast<int>(given_[match.v]) : match.v == Tree::unsettled ? unsettled_mate : boundary_mate;
+      visit(static_cast<int>(given_[k]), mate, match.path);
     }
   }
-  /// Returns how many events were sent to the boundary because of `stop`.
+  /// Returns how many events were left single because of `stop`.
   template <class Stop>
   int match_events(const Tables& tables, Stop&& stop) noexcept {
     detail::LatticeMetric<Tree, BitOps> metric(tables, search_, events_, tree_);
@@ -366,7 +380,7 @@ class AnyRoundsLatticeMatcher {
     return search_all(metric, n_left, tables, stop);
   }
   /// Matches the first `n` of `unpaired_`, and whom that undoes. Small trees first: most are, and what they settle spares the
-  /// others work. Returns how many were sent to the boundary instead because of `stop`.
+  /// others work. Returns how many were left single because of `stop`.
   template <class AnyMetric, class Stop>
   int search_all(AnyMetric& metric, int n, const Tables& tables, Stop&& stop) noexcept {
     constexpr int small_tree = 3, any_tree = 1 << 30;
@@ -387,7 +401,7 @@ class AnyRoundsLatticeMatcher {
         tree_.search(metric, leaf, any_tree);
       } else {
         auto& match = tree_.match_around(leaf);
-        match.v = Tree::to_boundary;
+        match.v = Tree::unsettled;
         match.path = tables.boundary[events_.ids[match.u]];
         ++n_unsettled;
       }

@@ -47,6 +47,7 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
   using Items::touch;
   using Items::unmatched;
   static constexpr Index explore_further = -3;
+  static constexpr Index unsettled = -4;  // single for want of time
 
   /// A leaf of a tier above the usual, and what it was allowed in the search of that number.
   struct Tall {
