@@ -35,8 +35,10 @@
 #include <spinel/nn/activation.hpp>
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/delta.hpp>
+#include <spinel/nn/element.hpp>
 #include <spinel/nn/first_layer.hpp>
 #include <spinel/nn/forward.hpp>
+#include <spinel/nn/last_layer.hpp>
 #include <spinel/nn/network.hpp>
 #include <spinel/nn/quantize.hpp>
 #include <spinel/nn/round_buffer.hpp>
@@ -46,6 +48,7 @@
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/few_events.hpp>
 #include <spinel/match/gap.hpp>
 #include <spinel/match/gap_distances.hpp>
 #include <spinel/match/gap_search.hpp>
@@ -59,6 +62,7 @@
 #include <spinel/match/lattice_gap_trees.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_implied.hpp>
+#include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/lattice_metric.hpp>

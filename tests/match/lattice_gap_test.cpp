@@ -110,10 +110,11 @@ void check(int n_shots) {
 }
 
 TEST(LatticeGap, AgreesWithTheGeneralEngine) {
-  check<{.distance = 3, .rounds = 3, .basis = Basis::X}>(300);
-  check<{.distance = 5, .rounds = 5, .basis = Basis::Z}>(200);
-  check<{.distance = 5, .rounds = 30, .basis = Basis::X, .orientation = Orientation::O3}, ScalarBits>(20);
-  check<{.distance = 9, .rounds = 6, .basis = Basis::X}>(40);
+  check<MemoryExperiment{.distance = 3, .rounds = 3, .basis = Basis::X}>(300);
+  check<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::Z}>(200);
+  check<MemoryExperiment{.distance = 3, .rounds = 4, .basis = Basis::Z}, ScalarBits>(100);
+  check<MemoryExperiment{.distance = 5, .rounds = 30, .basis = Basis::X, .orientation = Orientation::O3}, ScalarBits>(20);
+  check<MemoryExperiment{.distance = 9, .rounds = 6, .basis = Basis::X}>(40);
 }
 
 TEST(LatticeGap, NeedsAMatcherAndRoom) {

@@ -63,7 +63,7 @@ struct Case {
     decisive.assign((matcher->n_detectors() + 7) / 8, 0);
     for (std::size_t k = 0; k < matcher->n_detectors(); ++k) decisive[k / 8] |= static_cast<std::uint8_t>(reached[k] << (k % 8));
   }
-  int n_matched = 0;
+  int n_matched = 0, n_ties = 0;
   void expect_same(const std::vector<std::uint8_t>& shot) {
     const auto wanted = expected->matcher.decode(shot.data());
     const auto got = matcher->decode(shot.data());
@@ -73,9 +73,9 @@ struct Case {
     ++n_matched;
     const auto certified = matcher->decode_certified(shot.data());
     ASSERT_EQ(certified.result.weight, got.weight);
-    ASSERT_EQ(certified.result.observables, got.observables);
     ASSERT_EQ(certified.primal, got.weight);
-    ASSERT_EQ(certified.flips, got.observables);
+    ASSERT_EQ(certified.flips, certified.result.observables);
+    n_ties += certified.flips != got.observables;  // few events are paired by trying everything, which may find the other of two
     auto kept = shot;
     for (std::size_t k = 0; k < kept.size(); ++k) kept[k] &= decisive[k];
     const auto alone = matcher->decode_observable(shot.data());
@@ -93,6 +93,7 @@ struct Case {
             if (node != boundary_node) shot[node / 8] ^= static_cast<std::uint8_t>(1u << (node % 8));
       expect_same(shot);
     }
+    EXPECT_LE(30 * n_ties, n_matched + 30);
   }
   void expect_same_on_adversarial() {
     const std::size_t n = matcher->n_detectors();
@@ -146,12 +147,14 @@ TEST(LatticeMatcher, EqualsTheGeneralEngineAtDistance3) {
 }
 TEST(LatticeMatcher, EqualsTheGeneralEngineAtDistance5) {
   check<MemoryExperiment{.distance = 5, .rounds = 30, .basis = Basis::X, .orientation = Orientation::O4}>(120);
+  check<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::Z, .orientation = Orientation::O2}>(400);
 }
 TEST(LatticeMatcher, EqualsTheGeneralEngineAtDistance9) {
   check<MemoryExperiment{.distance = 9, .rounds = 9, .basis = Basis::X, .orientation = Orientation::O2}>(80);
 }
 TEST(LatticeMatcher, EqualsTheGeneralEngineWithoutVectorInstructions) {
   check<MemoryExperiment{.distance = 5, .rounds = 6, .basis = Basis::X}, ScalarBits>(150);
+  check<MemoryExperiment{.distance = 5, .rounds = 4, .basis = Basis::X}, ScalarBits>(150);
 }
 
 }  // namespace

@@ -205,7 +205,7 @@ class LatticeWindowOver {
   static constexpr bool committed(std::int32_t id) noexcept { return is_before(id, first_buffer_layer); }
   static constexpr std::size_t exit_at(std::int32_t id) noexcept {
     constexpr int first = layout.id({0, first_layer, 0}), second = layout.id({1, first_layer, 0});
-    return static_cast<std::size_t>(id < second ? id - first : id - second + stream.commit * h);
+    return static_cast<std::size_t>(id < second ? id - first : id - second + stream.commit * layout.layer_stride);
   }
 
   void find_exits(int model) noexcept {
@@ -288,7 +288,7 @@ class LatticeWindowOver {
 
   // == Permanent: fixed at set-up ==
   Matcher matcher_;
-  Exit exits_[2][static_cast<std::size_t>(2 * stream.commit) * h];
+  Exit exits_[2][static_cast<std::size_t>(2 * stream.commit) * layout.layer_stride];
   // == Per window ==
   Crossing cut_[static_cast<std::size_t>(2 * stream.commit) * h];
   Reached reached_[layout.n_ids()];

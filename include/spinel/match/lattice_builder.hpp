@@ -60,8 +60,8 @@ class LatticeTableBuilder {
     choose_radii(tables);
     Status status = fill(tables);
     // Far lists that do not fit reach less far: slower, as exact.
-    while (status == Status::out_of_capacity && far_.is_full() && tables.radius[2] > tables.radius[1]) {
-      set_far_radius(tables.radius[2] / 8 * 7, tables);
+    while (status == Status::out_of_capacity && far_.is_full() && tables.radius[Tables::far_tier] > tables.radius[1]) {
+      set_far_radius(tables.radius[Tables::far_tier] / 8 * 7, tables);
       status = fill(tables);
     }
     return status;
@@ -80,7 +80,7 @@ class LatticeTableBuilder {
     std::int32_t layers = 0;
     std::int32_t positions = 0;
     MarkedDistance distance = 0;
-    int offset() const noexcept { return layers * Layout::n_positions + positions; }
+    int offset() const noexcept { return layers * Layout::layer_stride + positions; }
   };
   static constexpr int longest_list = 64;
 
@@ -209,8 +209,11 @@ class LatticeTableBuilder {
     return status;
   }
   void set_far_radius(std::int32_t far, Tables& tables) const noexcept {
-    tables.radius[2] = far < tables.radius[1] ? tables.radius[1] : far & ~1;
-    for (int tier = 3; tier < Tables::max_tiers; ++tier) {
+    constexpr int far_tier = Tables::far_tier;
+    tables.radius[far_tier] = far < tables.radius[1] ? tables.radius[1] : far & ~1;
+    // Most who look beyond the window need little more, and what they find they must tell.
+    tables.radius[2] = (tables.radius[1] + (tables.radius[far_tier] - tables.radius[1]) / 8 * 3) & ~1;
+    for (int tier = far_tier + 1; tier < Tables::max_tiers; ++tier) {
       const double next = 1.25 * tables.radius[tier - 1];
       tables.radius[tier] = next > 2.0 * furthest_ ? Tables::no_limit : static_cast<std::int32_t>(next) & ~1;
     }
@@ -218,7 +221,7 @@ class LatticeTableBuilder {
   }
 
   Status fill_position(int type, int position, Tables& tables) noexcept {
-    around_.look_around(type, position, tables.radius[2]);
+    around_.look_around(type, position, tables.radius[Tables::far_tier]);
     // For each lane the number of a list that serves it: that of an earlier lane, or a new one.
     const auto share = [&](auto&& serves, auto&& emit, std::uint16_t SiteRow::*member) {
       int owners[Around::n_lanes], numbers[Around::n_lanes], n_owners = 0;

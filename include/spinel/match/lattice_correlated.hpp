@@ -28,7 +28,6 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
-  using Writer = typename detail::LoweredEdges<Layout>::Writer;
 
  public:
   static constexpr bool uses_mechanisms = true;
@@ -123,10 +122,10 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     matched.n_unsettled = this->match_events(this->tables_[model], stop);
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
     if (matched.n_unsettled == 0 && !stop()) {
-      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.item(static_cast<Index>(k)).match;
+      for (int k = 0; k < this->events_.n_events; ++k) first_match_[k] = this->tree_.match(static_cast<Index>(k));
       matched.is_correlated = match_again(model, stop, counts);
       if (!matched.is_correlated)
-        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.item(static_cast<Index>(k)).match = first_match_[k];
+        for (int k = 0; k < this->events_.n_events; ++k) this->tree_.match(static_cast<Index>(k)) = first_match_[k];
     }
     this->for_given(visit);
     then();
@@ -163,9 +162,8 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     if (!this->match(events)) return {0, 0, MatchOutcome::no_perfect_matching};
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
     lower_implied(0, [](std::int32_t) { return true; });
-    if (!overlay_.lowered.any()) return this->finish();
-    repair(0, [] { return false; });
-    return sum();
+    if (overlay_.lowered.any()) repair(0, [] { return false; });
+    return this->finish();
   }
   /// The second pass over a first one that was matched to the end; false where `stop` ended it.
   template <class Stop, class Counts>
@@ -195,7 +193,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
 
   struct Cause {
-    Span<const detail::ImpliedEdge> implied;
+    Span<const detail::ImpliedCheck> implied;
     int lower_end = 0;
   };
   /// Lowers what the edges of all matched pairs imply. In two steps, so that the lists come from memory while others are read.
@@ -203,13 +201,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   void lower_implied(int model, Counts&& counts) noexcept {
     int n = 0;
     const auto lower_all = [&] {
-      Writer writer(overlay_.lowered);
-      for (int k = 0; k < n; ++k)
-        for (const detail::ImpliedEdge& implied : causes_[k].implied) {
-          const std::int32_t from = causes_[k].lower_end + implied.from, to = from + implied.along;
-          writer.lower(from, implied.slots[0], to, implied.weight);
-          if (implied.along != 0) writer.lower(to, implied.slots[1], from, implied.weight);
-        }
+      for (int k = 0; k < n; ++k) overlay_.lowered.lower(causes_[k].lower_end, causes_[k].implied, implied_[model].ends());
       n = 0;
     };
     const detail::LatticeImplied<Layout>& implied_by = implied_[model];
@@ -217,11 +209,10 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     const auto imply = [&](int row, int slot, int lower_end) {
       causes_[n] = {repairs_both_ ? implied_by.of(row, slot) : implied_by.of_memory_basis(row, slot), lower_end};
       SPINEL_PREFETCH(causes_[n].implied.data());
-      SPINEL_PREFETCH(causes_[n].implied.data() + 4);
       if (++n == n_causes_max) lower_all();
     };
     for (int k = 0; k < this->events_.n_events; ++k) {
-      const auto& match = this->tree_.item(static_cast<Index>(k)).match;
+      const auto& match = this->tree_.match(static_cast<Index>(k));
       const std::int32_t from = this->events_.ids[k];
       if (match.v == Tree::to_boundary) {
         if (counts(from)) paths.to_boundary(from, imply);
@@ -231,21 +222,6 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       }
     }
     lower_all();
-  }
-  MatchResult sum() noexcept {
-    auto& tree = this->tree_;
-    std::int64_t weight = 0;
-    detail::MarkedDistance flips = 0;
-    if (tree.has_blossoms()) {
-      tree.for_blossoms([&](Index id, int n_leaves) { weight -= std::int64_t{tree.item(id).radius} * (n_leaves - 1); });
-      tree.resolve_blossoms();
-    }
-    for (int k = 0; k < this->events_.n_events; ++k) {
-      const auto& item = tree.item(static_cast<Index>(k));
-      weight += item.radius;
-      if (item.match.v < k) flips ^= item.match.path;
-    }
-    return {flips & 1, weight, MatchOutcome::matched};
   }
 
   // == Permanent: fixed at set-up ==

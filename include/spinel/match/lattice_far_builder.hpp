@@ -91,13 +91,13 @@ class LatticeFarBuilder {
       if (n == 0) return true;
       const int number = emit_part(part, n, hash, tables);
       parts.layers[parts.n] = static_cast<std::int8_t>(layers);
-      parts.place[parts.n++] = {static_cast<std::int16_t>(layers * Layout::n_positions + start), static_cast<std::uint16_t>(number)};
+      parts.place[parts.n++] = {static_cast<std::int16_t>(layers * Layout::layer_stride + start), static_cast<std::uint16_t>(number)};
       n = 0;
       return number >= 0;
     };
     for (const auto& place : around) {
       const auto marked = static_cast<MarkedDistance>(place.from[lane]);
-      if (distance_of(marked) < tables.radius[1] || distance_of(marked) >= tables.radius[2]) continue;
+      if (distance_of(marked) < tables.radius[1] || distance_of(marked) >= tables.radius[Tables::far_tier]) continue;
       if (n == 0 || place.layers != layers || place.positions - start >= part_bits) {
         if (!close()) return Status::out_of_capacity;
         layers = place.layers;
@@ -146,9 +146,7 @@ class LatticeFarBuilder {
   }
 
  private:
-  static constexpr int part_bits = 57;
-  /// Every layer may need some parts, the more the longer its rows are.
-  static constexpr int most_parts = (2 * Layout::max_layers_reached + 1) * (Layout::n_positions / part_bits + 2);
+  static constexpr int part_bits = Tables::far_part_bits, most_parts = Tables::most_far_parts;
   struct Parts {
     int n;
     FarPlace place[most_parts];

@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
+#include <spinel/match/few_events.hpp>
 #include <spinel/match/lattice_gap_bounds.hpp>
 #include <spinel/match/lattice_gap_trees.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
@@ -54,6 +56,8 @@ class LatticeGap {
     if (!Layout::is_fixed && (arena.overflowed() || memory.empty())) return Status::out_of_capacity;
     const Status status = bounds_.build(matcher.tables_[0], matcher.search_);
     is_set_up_ = status == Status::ok;
+    if constexpr (has_few_events)
+      if (is_set_up_) add_few(matcher);
     if (is_set_up_ && memory.size() >= memory_bytes(layout.last_layer()))
       bounds_.use_pairs(matcher.tables_[0], matcher.search_, arena.take<std::int32_t>(Bounds::n_pairs(layout)));
     return status;
@@ -62,12 +66,20 @@ class LatticeGap {
   /// Decodes with `matcher` and finds the gap, or `limit` if that is less: a gate that asks only whether the gap is small gives a
   /// small limit, and the search ends there. Before a successful `set_up`: no gap.
   ClassCosts decode(Matcher& matcher, const std::uint8_t* events, std::int64_t limit = ClassCosts::infinite) noexcept {
+    if constexpr (has_few_events) {
+      ClassCosts costs;
+      if (decode_few(matcher, events, [](std::size_t) { return ~std::uint64_t{0}; }, limit, costs)) return costs;
+    }
     std::int64_t gap = 0;
     const MatchResult best = matcher.decode_then(events, [&](const MatchResult&) { gap = complete(matcher, limit); });
     return {best, gap, (best.observables & 1) != 0};
   }
   /// The same with `decode_observable`: `best.weight` is of the observable's check type alone.
   ClassCosts decode_observable(Matcher& matcher, const std::uint8_t* events, std::int64_t limit = ClassCosts::infinite) noexcept {
+    if constexpr (has_few_events) {
+      ClassCosts costs;
+      if (decode_few(matcher, events, [&](std::size_t first) { return matcher.decisive_[first / 64]; }, limit, costs)) return costs;
+    }
     std::int64_t gap = 0;
     const MatchResult best = matcher.decode_observable_then(events, [&](const MatchResult&) { gap = complete(matcher, limit); });
     return {best, gap, (best.observables & 1) != 0};
@@ -81,6 +93,43 @@ class LatticeGap {
     Index a[n_max], b[n_max];
     std::int32_t distance[n_max];
   };
+  static constexpr bool has_few_events = Matcher::has_few_events;
+  /// Where the events are few, both classes by trying everything; false where they are not.
+  template <class Kept>
+  bool decode_few(const Matcher& matcher, const std::uint8_t* events, Kept&& kept, std::int64_t limit, ClassCosts& costs) const noexcept {
+    if (!is_set_up_ || limit <= 0) return false;
+    const auto few = matcher.few_of(events, kept);
+    const int type = matcher.decisive_type_;
+    if (few.n[type] > few_gap_.n_events_max || few.n[1 - type] > matcher.few_events_.n_events_max) return false;
+    costs.best = {0, 0, MatchOutcome::matched};
+    detail::MarkedDistance flips = 0, no_flips = 0;
+    if (!matcher.few_events_.pair(few.of_type[1 - type], few.n[1 - type], costs.best.weight, no_flips)) return false;
+    costs.gap = few_gap_.gap(matcher.few_events_, few.of_type[type], few.n[type], costs.best.weight, flips);
+    if (costs.best.weight >= matcher.few_events_.unreachable) return false;
+    if (costs.gap > limit) costs.gap = limit;
+    costs.best.observables = flips;
+    costs.observable_flips = flips != 0;
+    return true;
+  }
+  void add_few(Matcher& matcher) noexcept {
+    const auto& tables = matcher.tables_[0];
+    const auto n = static_cast<int>(matcher.n_detectors());
+    few_gap_.clear(bounds_.across());
+    for (int k = 0; k < n; ++k) matcher.events_.event_at[matcher.id_of_[k]] = static_cast<Index>(k);
+    const auto sides_of = [&](int id, std::int32_t (&from)[2]) {
+      for (int side = 0; side < 2; ++side) from[side] = bounds_.to_side(side, id);
+    };
+    for (int a = 0; a < n; ++a) {
+      if (((matcher.decisive_[a / 64] >> (a % 64)) & 1) == 0) continue;
+      std::int32_t from_a[2], from_b[2];
+      sides_of(matcher.id_of_[a], from_a);
+      few_gap_.add_boundary(a, from_a);
+      matcher.search_.from(tables, matcher.id_of_[a], tables.no_limit, [&](int id, detail::MarkedDistance distance) {
+        sides_of(id, from_b);
+        few_gap_.add(a, matcher.events_.event_at[id], detail::distance_of(distance), from_a, from_b);
+      });
+    }
+  }
   /// Distances between events, by their numbers.
   struct Metric {
     const Bounds& bounds;
@@ -155,6 +204,8 @@ class LatticeGap {
 
   bool is_set_up_ = false;
   Asked asked_;
+  struct Nothing {};
+  [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEventsGap<typename Tree::BitOps>, Nothing> few_gap_;
   Bounds bounds_;
   detail::LatticeGapWalk<Tree> walk_;
   detail::LatticeGapTrees<Tree> trees_;

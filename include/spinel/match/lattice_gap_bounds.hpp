@@ -142,14 +142,14 @@ class LatticeBounds {
     const LatticeSite from = layout_.site(a), to = layout_.site(b);
     const int layers = to.layer - from.layer, bit = to.position - from.position + window_reach;
     if (layers >= -2 && layers <= 2 && bit >= 0 && bit < 57) {
-      const WindowTable& window = tables.window[tables.row(a).window];
+      const WindowTable& window = tables.window[tables.window_of[a]];
       const std::uint64_t mask = window.mask[layers + 2], own = std::uint64_t{1} << bit;
       if ((mask & own) != 0)
         return {distance_of(tables.window_distance[window.begin + window.first_slot[layers + 2] + rank(mask, own)]), true};
     }
     const std::int32_t known = far_distance(tables, a, b);
     if (known != unreached) return {known, true};
-    return {by_key < tables.radius[2] ? tables.radius[2] : by_key, false};
+    return {by_key < tables.radius[Tables::far_tier] ? tables.radius[Tables::far_tier] : by_key, false};
   }
   /// The shortest distance between two places of this type; only where the bound says that the way may lead is the lattice searched.
   SPINEL_NOINLINE std::int32_t search_distance(const Tables& tables, Search& search, int a, int b, std::int32_t least) const noexcept {

@@ -78,7 +78,7 @@ class LatticeGapTrees {
     return id;
   }
   std::int32_t group_of_target(Index target) noexcept {
-    return target >= 0 ? find(tree_->item(target).top) : root(side_0 - target);
+    return target >= 0 ? find(tree_->dual(target).top) : root(side_0 - target);
   }
   /// An item in a tree: alone in its group if it is plus.
   void enter(std::int32_t id, int side) noexcept { group(id) = {id, id, 0, static_cast<std::uint8_t>(side)}; }
@@ -87,7 +87,7 @@ class LatticeGapTrees {
     queue_[n_queued_++] = entry;
     spinel::push_heap(&queue_[0], &queue_[0] + n_queued_, later);
   }
-  void widen(std::int32_t& widest, Index leaf) noexcept { widest = spinel::max(widest, tree_->item(leaf).radius); }
+  void widen(std::int32_t& widest, Index leaf) noexcept { widest = spinel::max(widest, tree_->dual(leaf).radius); }
 
   template <class Metric, class MatchedSide>
   void begin(const Metric& metric, MatchedSide&& matched_side) noexcept {
@@ -99,21 +99,20 @@ class LatticeGapTrees {
     n_marks_ = 0;
     for (int side = 0; side < 2; ++side) enter(root(side), side);
     for (int k = 0; k < n_members_; ++k) {
-      const Index id = tree.item(members_[k]).top;
-      auto& item = tree.item(id);
-      if (item.match.v != Tree::to_boundary || tree.first_leaf(id) != members_[k]) continue;
-      const int side = matched_side(item.match);
+      const Index id = tree.dual(members_[k]).top;
+      if (tree.match(id).v != Tree::to_boundary || tree.first_leaf(id) != members_[k]) continue;
+      const int side = matched_side(tree.match(id));
       group(id) = {root(side), id, 0, static_cast<std::uint8_t>(side)};
-      item.label = Label::plus;
+      tree.dual(id).label = Label::plus;
       tree.for_leaves(id, [&](Index leaf) {
         tree.touch(leaf);
-        tree.item(leaf).label = Label::plus;
+        tree.dual(leaf).label = Label::plus;
         tree.grow_leaf(leaf);
-        end_ = spinel::min(end_, (metric.to_side(1 - side, leaf) - tree.item(leaf).radius) / 2);
+        end_ = spinel::min(end_, (metric.to_side(1 - side, leaf) - tree.dual(leaf).radius) / 2);
       });
     }
     for (int k = 0; k < n_members_; ++k)
-      if (tree.item(members_[k]).label == Label::outside) widen(widest_outside_, members_[k]);
+      if (tree.dual(members_[k]).label == Label::outside) widen(widest_outside_, members_[k]);
     push_waiting(metric);
     look_from(metric, 0);
   }
@@ -122,7 +121,7 @@ class LatticeGapTrees {
   template <class Metric>
   void push_waiting(const Metric& metric) noexcept {
     for (int k = 0; k < n_members_; ++k) {
-      const auto& leaf = tree_->item(members_[k]);
+      const auto& leaf = tree_->dual(members_[k]);
       if (leaf.label == Label::outside)
         push({nearest_side(metric, members_[k]) - leaf.radius, members_[k], met_by_side, Label::plus});
     }
@@ -137,9 +136,9 @@ class LatticeGapTrees {
   template <class Metric>
   void handle(const Metric& metric, const Entry& entry) noexcept {
     Tree& tree = *tree_;
-    const auto& own = tree.item(entry.leaf);
+    const auto& own = tree.dual(entry.leaf);
     if (entry.target == falls_apart) {
-      if (own.parent < 0 && tree.leaf_count_[entry.leaf - tree.n_leaves_max()] > 0 && own.label == Label::minus && own.radius == entry.time)
+      if (tree.item(entry.leaf).parent < 0 && tree.leaf_count_[entry.leaf - tree.n_leaves_max()] > 0 && own.label == Label::minus && own.radius == entry.time)
         expand(metric, entry.leaf);
       return;
     }
@@ -150,7 +149,7 @@ class LatticeGapTrees {
     }
     const std::int32_t own_group = find(own.top);
     if (entry.label == Label::outside) {
-      if (tree.item(entry.target).label == Label::outside) grow(metric, entry.target, entry.leaf, group(own_group).side);
+      if (tree.dual(entry.target).label == Label::outside) grow(metric, entry.target, entry.leaf, group(own_group).side);
     } else {
       const std::int32_t other_group = group_of_target(entry.target);
       if (group(other_group).side != group(own_group).side) {
@@ -166,12 +165,12 @@ class LatticeGapTrees {
   template <class Metric>
   void grow(const Metric& metric, Index leaf, Index from, int side) noexcept {
     Tree& tree = *tree_;
-    const Index minus = tree.item(leaf).top, partner = tree.item(minus).match.v;
+    const Index minus = tree.dual(leaf).top, partner = tree.match(minus).v;
     const int before = tree.n_growing_;
     enter(minus, side);
-    enter(tree.item(partner).top, side);
+    enter(tree.dual(partner).top, side);
     tree.grow(minus, {0, from, leaf});
-    if (tree.is_blossom(minus)) push({tree.item(minus).radius, minus, falls_apart, Label::minus});
+    if (tree.is_blossom(minus)) push({tree.dual(minus).radius, minus, falls_apart, Label::minus});
     look_from(metric, before);
   }
 
@@ -186,10 +185,10 @@ class LatticeGapTrees {
     for (int k = n_minus; k < tree.n_minus_; ++k) enter(tree.minus_[k], side);
     n_queued_ = 0;
     for (int k = 0; k < tree.n_minus_; ++k)
-      if (const Index id = tree.minus_[k]; tree.is_blossom(id)) push({tree.item(id).radius, id, falls_apart, Label::minus});
+      if (const Index id = tree.minus_[k]; tree.is_blossom(id)) push({tree.dual(id).radius, id, falls_apart, Label::minus});
     widest_outside_ = 0;
     for (int k = 0; k < n_members_; ++k)
-      if (tree.item(members_[k]).label == Label::outside) widen(widest_outside_, members_[k]);
+      if (tree.dual(members_[k]).label == Label::outside) widen(widest_outside_, members_[k]);
     push_waiting(metric);
     look_from(metric, 0);
   }
@@ -199,11 +198,11 @@ class LatticeGapTrees {
   void merge(const Metric& metric, std::int32_t one, std::int32_t two) noexcept {
     Tree& tree = *tree_;
     const auto minus_above = [&](std::int32_t id) -> std::int32_t {
-      return tree.item(tree.item(static_cast<Index>(group(id).base)).match.v).top;
+      return tree.dual(tree.match(static_cast<Index>(group(id).base)).v).top;
     };
     const auto plus_above = [&](std::int32_t minus) {
       const Index from = tree.item(static_cast<Index>(minus)).tree.u;
-      return from < 0 ? root(group(minus).side) : find(tree.item(from).top);
+      return from < 0 ? root(group(minus).side) : find(tree.dual(from).top);
     };
     ++n_marks_;
     for (std::int32_t id = one;; id = plus_above(minus_above(id))) {
@@ -218,11 +217,11 @@ class LatticeGapTrees {
         const std::int32_t minus = minus_above(id), above = plus_above(minus);
         group(id).up = common;
         group(minus).up = common;
-        tree.item(static_cast<Index>(minus)).label = Label::plus;
+        tree.dual(static_cast<Index>(minus)).label = Label::plus;
         Tree::erase(tree.minus_, tree.n_minus_, static_cast<Index>(minus));
         tree.for_leaves(static_cast<Index>(minus), [&](Index leaf) {
-          tree.item(leaf).radius -= 2 * tree.now_;
-          tree.item(leaf).label = Label::plus;
+          tree.dual(leaf).radius -= 2 * tree.now_;
+          tree.dual(leaf).label = Label::plus;
           tree.grow_leaf(leaf);
         });
         id = above;
@@ -241,7 +240,7 @@ class LatticeGapTrees {
   template <class Metric>
   void look(const Metric& metric, Index leaf) noexcept {
     const Tree& tree = *tree_;
-    const auto& own = tree.item(leaf);
+    const auto& own = tree.dual(leaf);
     const std::int32_t own_group = find(own.top);
     Entry next{end_, leaf, nothing, Label::plus};
     const auto meet_plus = [&](Index target, std::int32_t slack) {
@@ -254,7 +253,7 @@ class LatticeGapTrees {
     };
     for (int side = 0; side < 2; ++side) meet_plus(side_target(side), metric.to_side(side, leaf) - own.radius);
     const auto meet = [&](Index met) {
-      const auto& other = tree.item(met);
+      const auto& other = tree.dual(met);
       const std::int32_t least = metric.bound(leaf, met) - own.radius;
       if (least >= next.time + spinel::max(widest_outside_, next.time + widest_plus_)) return;
       if (other.label == Label::plus) {

@@ -55,7 +55,7 @@ class LatticeGapWalk {
     is_guess_ = false;
     for (int k = 0; k < n; ++k) {
       const Index id = events[k];
-      const std::int32_t radius = tree.item(id).radius, way = metric.to_side(0, id);
+      const std::int32_t radius = tree.dual(id).radius, way = metric.to_side(0, id);
       keys_[k] = metric.key(id);
       radius_[k] = radius;
       waiting_[k] = id;
@@ -64,8 +64,8 @@ class LatticeGapWalk {
     }
     n_waiting_ = n;
     for (int k = 0; k < n; ++k) {
-      const Index top = tree.item(events[k]).top;
-      const auto& match = tree.item(top).match;
+      const Index top = tree.dual(events[k]).top;
+      const auto& match = tree.match(top);
       if (match.v == Tree::to_boundary && matched_side(match) == 0) start_from(metric, events[k], 0, from_side);
     }
     while (n_waiting_ > 0) {
@@ -112,7 +112,7 @@ class LatticeGapWalk {
   /// From `leaf` the walk may go on from `time` on.
   template <class Metric>
   void start_from(const Metric& metric, Index leaf, std::int32_t time, std::int32_t came, bool within = false) noexcept {
-    const std::int32_t start = time - tree_->item(leaf).radius, key = metric.key(leaf);
+    const std::int32_t start = time - tree_->dual(leaf).radius, key = metric.key(leaf);
     const int s = n_sources_++;
     sources_[s] = {leaf, came, within};
     source_start_[s] = start;
@@ -128,28 +128,28 @@ class LatticeGapWalk {
   /// The item of the `k`th that waits is next: over its match the walk goes on.
   template <class Metric, class MatchedSide>
   void enter(const Metric& metric, int k, MatchedSide&& matched_side) noexcept {
-    const Index leaf = waiting_[k], top = tree_->item(leaf).top;
+    const Index leaf = waiting_[k], top = tree_->dual(leaf).top;
     const std::int32_t time = arrival_[k];
     --n_waiting_;
     arrival_[k] = arrival_[n_waiting_];
     keys_[k] = keys_[n_waiting_];
     radius_[k] = radius_[n_waiting_];
     waiting_[k] = waiting_[n_waiting_];
-    const auto& item = tree_->item(top);
-    if (item.match.v == Tree::to_boundary) {
-      if (matched_side(item.match) == 0) return;
+    const auto& match = tree_->match(top);
+    if (match.v == Tree::to_boundary) {
+      if (matched_side(match) == 0) return;
       return offer(time, nothing, leaf);
     }
-    start_from_all(metric, tree_->item(item.match.v).top, time, leaf);
+    start_from_all(metric, tree_->dual(match.v).top, time, leaf);
     // Through a blossom and out by another leaf than its match, it costs twice the blossom's dual.
-    if (tree_->is_blossom(top)) start_from_all(metric, top, time + 2 * item.radius, leaf, true);
+    if (tree_->is_blossom(top)) start_from_all(metric, top, time + 2 * tree_->dual(top).radius, leaf, true);
   }
   /// Makes certain when `leaf`, which waits, is met.
   template <class Metric>
   SPINEL_NOINLINE void resolve(const Metric& metric, Index leaf) noexcept {
     Leaf& own = leaves_[leaf];
-    const std::int32_t key = metric.key(leaf), radius = tree_->item(leaf).radius;
-    const Index top = tree_->item(leaf).top;
+    const std::int32_t key = metric.key(leaf), radius = tree_->dual(leaf).radius;
+    const Index top = tree_->dual(leaf).top;
     // Mostly one source is worth asking about, so first all the bounds, then the least.
     std::int32_t* const found = &found_[0];
     const int first = own.n_checked, n = n_sources_ - first;
@@ -158,7 +158,7 @@ class LatticeGapWalk {
       const int k = Tree::BitOps::index_of_least(found, n), s = first + k;
       if (found[k] >= own.best) break;
       found[k] = 0x7fffffff;
-      if (tree_->item(sources_[s].leaf).top == top) continue;
+      if (tree_->dual(sources_[s].leaf).top == top) continue;
       const std::int32_t start = source_start_[s] - radius;
       auto known = metric.look_up(sources_[s].leaf, leaf);
       if (start + known.distance >= own.best) continue;
@@ -176,7 +176,7 @@ class LatticeGapWalk {
     bool is_path = true, is_guess = false;
     int n = 0;
     const auto pass = [&](std::int32_t leaf) {
-      const Index top = tree_->item(static_cast<Index>(leaf)).top;
+      const Index top = tree_->dual(static_cast<Index>(leaf)).top;
       for (int k = 0; k < n; ++k) is_path &= passed_[k] != top;
       passed_[n++] = top;
     };

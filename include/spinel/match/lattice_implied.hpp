@@ -22,15 +22,17 @@
 
 namespace spinel::detail {
 
-/// One edge that another implies: from the end at `from` (relative to the lower end of the cause) to the end `along` further up,
-/// or to the boundary where `along` is 0. The lowest bit of the weight is the edge's observable flip. `slots` are the edge's
-/// numbers at either end.
-struct ImpliedEdge {
-  std::int32_t from = 0;
+/// One end of an edge that another implies: where it leads, as an offset from its check (0: to the boundary), and its weight with
+/// the edge's observable flip in the lowest bit.
+struct ImpliedEnd {
+  std::int32_t along = 0;
   MarkedDistance weight = 0;
-  std::int16_t along = 0;
-  std::uint8_t slots[2] = {};
-  friend bool operator==(const ImpliedEdge&, const ImpliedEdge&) = default;
+  friend bool operator==(const ImpliedEnd&, const ImpliedEnd&) = default;
+};
+/// The implied ends at one check, as an offset from the lower end of the cause; which ones, in LatticeImplied's list.
+struct ImpliedCheck {
+  std::int32_t from = 0;
+  std::uint32_t begin : 27 = 0, n_ends : 5 = 0;
 };
 
 template <class Layout>
@@ -41,19 +43,20 @@ class LatticeImplied {
   /// Causes are numbered as in `Tables::edges`, from both their ends; this one is the boundary edge.
   static constexpr int boundary_slot = Tables::max_degree;
   static constexpr int n_slots = Tables::max_degree + 1;
-  static constexpr std::size_t n_edges_max = std::size_t{Layout::n_edge_rows} * 64;
+  static constexpr std::size_t n_checks_max = std::size_t{Layout::n_edge_rows} * 64, n_ends_max = 2 * n_checks_max;
   static constexpr int longest_list = 255;
 
   constexpr void lay_out(Arena& arena) noexcept {
     ranges_.lay_out(n_ranges, arena);
-    edges_.lay_out(n_edges_max, arena);
+    checks_.lay_out(n_checks_max, arena);
+    ends_.lay_out(n_ends_max, arena);
   }
 
   /// Errors: unsupported (rounds imply different edges), out_of_capacity.
   Status build(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, Span<const GraphEdge> edges,
                Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
     for (std::size_t k = 0; k < n_ranges; ++k) ranges_[k] = {};
-    n_edges_ = 0;
+    n_checks_ = n_ends_ = 0;
     Status status = Status::ok;
     std::uint32_t current = 0;
     int n_list = 0;
@@ -66,25 +69,33 @@ class LatticeImplied {
       const MergedEdge& effect = graph.edges()[implied.edge];
       const auto marked = static_cast<MarkedDistance>(implied.weight) | static_cast<MarkedDistance>(effect.observables & 1);
       if (implied.weight < 0) status = Status::unsupported;
-      const int base = lower_end(tables, sites, graph.edges()[cause]), from = lower_end(tables, sites, effect);
-      if (n_list == longest_list) status = Status::out_of_capacity;
-      else list_[n_list++] = implied_edge(tables, base, from, length_of(tables, sites, effect), marked);
+      const int from = lower_end(tables, sites, effect) - lower_end(tables, sites, graph.edges()[cause]);
+      const int along = length_of(tables, sites, effect);
+      if (n_list + 2 > longest_list) {
+        status = Status::out_of_capacity;
+        return;
+      }
+      list_[n_list++] = {from, {along, marked}};
+      if (along != 0) list_[n_list++] = {from + along, {-along, marked}};
     });
     finish_until(static_cast<std::uint32_t>(graph.edges().size()));
     return status;
   }
 
-  /// What the edge in `slot` of `row` implies.
-  Span<const ImpliedEdge> of(int row, int slot) const noexcept {
+  /// What the edge in `slot` of `row` implies, check by check.
+  Span<const ImpliedCheck> of(int row, int slot) const noexcept {
     const Range range = ranges_[row * n_slots + slot];
-    return {&edges_[range.begin], range.size};
+    return {&checks_[range.begin], range.size};
   }
-  /// The same without the edges between checks of the other type than the memory basis.
-  Span<const ImpliedEdge> of_memory_basis(int row, int slot) const noexcept {
+  /// The same without the checks of the other type than the memory basis.
+  Span<const ImpliedCheck> of_memory_basis(int row, int slot) const noexcept {
     const Range range = ranges_[row * n_slots + slot];
-    return {&edges_[range.begin], range.n_of_memory_basis};
+    return {&checks_[range.begin], range.n_of_memory_basis};
   }
-  std::size_t bytes() const noexcept { return n_edges_ * sizeof(ImpliedEdge) + n_ranges * sizeof(Range); }
+  const ImpliedEnd* ends() const noexcept { return ends_; }
+  std::size_t bytes() const noexcept {
+    return n_checks_ * sizeof(ImpliedCheck) + n_ends_ * sizeof(ImpliedEnd) + n_ranges * sizeof(Range);
+  }
 
  private:
   static constexpr std::size_t n_ranges = std::size_t{Layout::n_edge_rows} * n_slots;
@@ -112,19 +123,13 @@ class LatticeImplied {
     while (slot < tables.degree[row] && tables.edges[row][slot].offset != offset) ++slot;
     return offset == 0 ? boundary_slot : slot;
   }
-  static ImpliedEdge implied_edge(const Tables& tables, int base, int from, int along, MarkedDistance weight) noexcept {
-    ImpliedEdge made{from - base, weight, static_cast<std::int16_t>(along), {}};
-    made.slots[0] = static_cast<std::uint8_t>(slot_of(tables, from, along));
-    made.slots[1] = static_cast<std::uint8_t>(slot_of(tables, from + along, -along));
-    return made;
-  }
   Status store(const Tables& tables, const LatticeSite* sites, const MatchingGraph& graph, std::uint32_t cause, int n) noexcept {
     const MergedEdge& edge = graph.edges()[cause];
     const LatticeSite site = tables.layout.site(lower_end(tables, sites, edge));
     const int row = tables.layout.edge_row(site), length = length_of(tables, sites, edge);
     const int slot = slot_of(tables, lower_end(tables, sites, edge), length);
-    spinel::sort(list_, list_ + n, [](const ImpliedEdge& x, const ImpliedEdge& y) {
-      return x.from != y.from ? x.from < y.from : x.along < y.along;
+    spinel::sort(list_, list_ + n, [](const End& x, const End& y) {
+      return x.from != y.from ? x.from < y.from : x.end.along < y.end.along;
     });
     Range& range = ranges_[row * n_slots + slot];
     if (length != 0) {
@@ -148,25 +153,39 @@ class LatticeImplied {
           return Status::ok;
         }
     }
-    if (n_edges_ + static_cast<std::size_t>(n) > n_edges_max) return Status::out_of_capacity;
-    range = {static_cast<std::uint32_t>(n_edges_), static_cast<std::uint8_t>(n), 0, true};
+    if (n_checks_ + static_cast<std::size_t>(n) > n_checks_max || n_ends_ + static_cast<std::size_t>(n) > n_ends_max)
+      return Status::out_of_capacity;
+    range = {static_cast<std::uint32_t>(n_checks_), 0, 0, true};
     for (int k = 0; k < n; ++k) {
-      edges_[n_edges_++] = list_[k];
-      range.n_of_memory_basis += static_cast<std::uint8_t>(tables.layout.site(tables.layout.id(site) + list_[k].from).type == 0);
+      if (k == 0 || list_[k].from != list_[k - 1].from) {
+        checks_[n_checks_++] = {list_[k].from, static_cast<std::uint32_t>(n_ends_) & 0x7ffffff, 0};
+        ++range.size;
+        range.n_of_memory_basis += static_cast<std::uint8_t>(tables.layout.site(tables.layout.id(site) + list_[k].from).type == 0);
+      }
+      ++checks_[n_checks_ - 1].n_ends;
+      ends_[n_ends_++] = list_[k].end;
     }
     return Status::ok;
   }
   bool same(const Range& range, int n) const noexcept {
-    if (range.size != n) return false;
-    for (int k = 0; k < n; ++k)
-      if (!(edges_[range.begin + static_cast<std::uint32_t>(k)] == list_[k])) return false;
-    return true;
+    int k = 0;
+    for (int c = 0; c < range.size; ++c) {
+      const ImpliedCheck& check = checks_[range.begin + static_cast<std::uint32_t>(c)];
+      for (std::uint32_t e = 0; e < check.n_ends; ++e, ++k)
+        if (k == n || list_[k].from != check.from || !(list_[k].end == ends_[check.begin + e])) return false;
+    }
+    return k == n;
   }
 
   LatticeArray<Range, Sizes::of(n_ranges)> ranges_;
-  LatticeArray<ImpliedEdge, Sizes::of(n_edges_max)> edges_;
-  std::size_t n_edges_ = 0;
-  ImpliedEdge list_[longest_list];  // only for set-up
+  LatticeArray<ImpliedCheck, Sizes::of(n_checks_max)> checks_;
+  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max)> ends_;
+  std::size_t n_checks_ = 0, n_ends_ = 0;
+  struct End {
+    std::int32_t from = 0;
+    ImpliedEnd end;
+  };
+  End list_[longest_list];  // only for set-up
 };
 
 /// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's rows and slots.
@@ -224,9 +243,9 @@ class LatticePaths {
  private:
   /// Distance to the place `offset` away where the window table has it.
   MarkedDistance known(int id, int offset) const noexcept {
-    const WindowTable& window = tables_.window[tables_.row(id).window];
+    const WindowTable& window = tables_.window[tables_.window_of[id]];
     for (int layer = 0; layer < 5; ++layer) {
-      const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::n_positions + window_reach);
+      const auto bit = static_cast<unsigned>(offset - (layer - 2) * Layout::layer_stride + window_reach);
       if (bit >= 57 || ((window.mask[layer] >> bit) & 1) == 0) continue;
       const int before = count_ones(window.mask[layer] & ((std::uint64_t{1} << bit) - 1));
       return tables_.window_distance[window.begin + window.first_slot[layer] + static_cast<std::uint32_t>(before)];

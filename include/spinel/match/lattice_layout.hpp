@@ -58,6 +58,8 @@ class LatticeLayout {
   static constexpr int fixed_rounds = is_fixed ? rounds : 2;
   static constexpr int distance = d;
   static constexpr int n_positions = (d * d - 1) / 2;
+  /// Ids between a check and the same one a layer later: whole bytes, so that windows of several layers are read with one shift.
+  static constexpr int layer_stride = (n_positions + 7) / 8 * 8;
   /// No table entry reaches further than this many layers, so reading past the experiment's ends finds empty layers.
   static constexpr int max_layers_reached = 6;
   static constexpr int padding = max_layers_reached + 1;
@@ -65,11 +67,11 @@ class LatticeLayout {
 
   constexpr LatticeLayout() noexcept : LatticeLayout(fixed_rounds) {}
   explicit constexpr LatticeLayout(int n_rounds) noexcept
-      : last_layer_(n_rounds), type_stride_((n_rounds + 1 + 2 * padding) * n_positions + slack_bits) {}
+      : last_layer_(n_rounds), type_stride_((n_rounds + 1 + 2 * padding) * layer_stride + slack_bits) {}
 
   constexpr int last_layer() const noexcept { return is_fixed ? rounds : last_layer_; }
   constexpr int type_stride() const noexcept {
-    return is_fixed ? (rounds + 1 + 2 * padding) * n_positions + slack_bits : type_stride_;
+    return is_fixed ? (rounds + 1 + 2 * padding) * layer_stride + slack_bits : type_stride_;
   }
   constexpr int n_detectors() const noexcept { return 2 * n_positions * last_layer(); }
   constexpr int n_ids() const noexcept { return (slack_bits + 2 * type_stride() + 511) / 512 * 512; }
@@ -78,7 +80,7 @@ class LatticeLayout {
   constexpr int n_items() const noexcept { return n_detectors() + n_detectors() / 2 + 2; }
   constexpr int n_blossoms() const noexcept { return n_detectors() / 2 + 2; }
   /// The longest experiment for which everything fits 32-bit arithmetic on ids.
-  static constexpr int max_rounds = 100'000'000 / (2 * n_positions);
+  static constexpr int max_rounds = 100'000'000 / (2 * layer_stride);
   /// The longest experiment whose items fit the index type.
   template <class Index>
   static constexpr int max_rounds_of() noexcept {
@@ -95,12 +97,12 @@ class LatticeLayout {
   constexpr int edge_class(int layer) const noexcept { return classify(layer, edge_end_layers); }
 
   constexpr int id(const LatticeSite& site) const noexcept {
-    return slack_bits + site.type * type_stride() + (site.layer + padding) * n_positions + site.position;
+    return slack_bits + site.type * type_stride() + (site.layer + padding) * layer_stride + site.position;
   }
   constexpr LatticeSite site(int id) const noexcept {
     const int type = id - slack_bits >= type_stride() ? 1 : 0;
     const auto within = static_cast<unsigned>(id - slack_bits - type * type_stride());
-    return {type, static_cast<int>(within / n_positions) - padding, static_cast<int>(within % n_positions)};
+    return {type, static_cast<int>(within / layer_stride) - padding, static_cast<int>(within % layer_stride)};
   }
   constexpr bool exists(int type, int layer) const noexcept {
     return type == 0 ? layer >= 0 && layer <= last_layer() : layer >= 1 && layer < last_layer();

@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
+#include <spinel/match/few_events.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_layout.hpp>
@@ -38,6 +40,9 @@ class AnyRoundsLatticeMatcher {
   using Search = detail::LatticeSearch<Layout>;
   using Builder = detail::LatticeTableBuilder<Layout>;
   using Index = Index_;
+  /// Where all distances fit a small table, up to ten events of a type are paired by trying everything.
+  static constexpr bool has_few_events =
+      Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
   template <class Matcher>
   friend class LatticeGap;
 
@@ -81,12 +86,12 @@ class AnyRoundsLatticeMatcher {
   /// The minimum-weight explanation of one packed shot. Time grows with the number of events, not of detectors (but for one
   /// read of the bits). Before a successful `set_up`: no flips, outcome no_perfect_matching.
   MatchResult decode(const std::uint8_t* events) noexcept {
-    return decode_then(events, [](const MatchResult&) {});
+    return decode_few_or(events, [](std::size_t) { return ~std::uint64_t{0}; });
   }
   /// The same for the check type whose edges flip the observable alone: the same flips in about half the time. The other type is
   /// not looked at: `weight` is without it, and what it cannot explain goes unnoticed.
   MatchResult decode_observable(const std::uint8_t* events) noexcept {
-    return decode_observable_then(events, [](const MatchResult&) {});
+    return decode_few_or(events, [this](std::size_t first) { return decisive_[first / 64]; });
   }
 
   /// A shot with its proof: the weight of the matching itself beside the objective of the dual variables (in
@@ -182,16 +187,18 @@ class AnyRoundsLatticeMatcher {
     if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     if (model == 0)
       for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = decisive_[k] = 0;
-    std::int32_t decisive_type = 0;
     for (const MergedEdge& edge : scratch.graph.edges())
-      if (edge.observables != 0) decisive_type = sites[edge.a].type;
+      if (edge.observables != 0 && model == 0) decisive_type_ = sites[edge.a].type;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
       id_of_[k] = layout.id(sites[k]);
-      tables.row_of[id_of_[k]] = static_cast<std::uint16_t>(layout.site_row(sites[k]));
-      tables.near_of[id_of_[k]] = tables.row(id_of_[k]).near;
-      if (model == 0 && sites[k].type == decisive_type) decisive_[k / 64] |= std::uint64_t{1} << (k % 64);
+      const detail::SiteRow& row = tables.rows[layout.site_row(sites[k])];
+      tables.near_of[id_of_[k]] = row.near;
+      tables.window_of[id_of_[k]] = row.window;
+      if (model == 0 && sites[k].type == decisive_type_) decisive_[k / 64] |= std::uint64_t{1} << (k % 64);
       if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
+    if constexpr (has_few_events)
+      if (model == 0) measure_all(sites);
     nats_per_unit_[model] = scratch.graph.nats_per_unit();
     is_set_up_[model] = true;
     return Status::ok;
@@ -217,11 +224,64 @@ class AnyRoundsLatticeMatcher {
     id_of_.lay_out(n, arena);
     never_fires_.lay_out((n + 63) / 64, arena);
     decisive_.lay_out((n + 63) / 64, arena);
-    nearest_.lay_out(n + 1, arena);
-    unpaired_.lay_out(n + 1, arena);
+    nearest_.lay_out(n + 16, arena);
+    path_.lay_out(n + 16, arena);
+    boundary_.lay_out(n + 16, arena);
+    unpaired_.lay_out(n + 16, arena);
     given_.lay_out(n + 1, arena);
   }
 
+  /// Fills the table of all distances.
+  void measure_all(const LatticeSite* sites) noexcept {
+    const Tables& tables = tables_[0];
+    const auto n = static_cast<int>(n_detectors());
+    few_events_.clear();
+    first_type_[0] = first_type_[1] = 0;
+    for (int k = 0; k < n; ++k) events_.event_at[id_of_[k]] = static_cast<Index>(k);
+    for (int k = 0; k < n; ++k) {
+      if (sites[k].type == 0) first_type_[k / 64] |= std::uint64_t{1} << (k % 64);
+      few_events_.add_boundary(k, tables.boundary[id_of_[k]]);
+      search_.from(tables, id_of_[k], Tables::no_limit, [&](int id, detail::MarkedDistance distance) {
+        few_events_.add(k, events_.event_at[id], distance);
+      });
+    }
+    few_events_.finish();
+  }
+  /// The events of a small experiment by check type: bit k of word w for detector 64 w + k.
+  struct FewWords {
+    std::uint64_t of_type[2][2];
+    int n[2];
+  };
+  template <class Kept>
+  FewWords few_of(const std::uint8_t* events, Kept&& kept) const noexcept {
+    const std::size_t n = n_detectors();
+    FewWords few;
+    for (int w = 0; w < 2; ++w) {
+      const auto first = static_cast<std::size_t>(64 * w);
+      const std::uint64_t word = first < n ? word_of(events, first, n) & kept(first) : 0;
+      few.of_type[0][w] = word & first_type_[w];
+      few.of_type[1][w] = word & ~first_type_[w];
+    }
+    for (int type = 0; type < 2; ++type) few.n[type] = count_ones(few.of_type[type][0]) + count_ones(few.of_type[type][1]);
+    return few;
+  }
+  /// Tries everything where the events are few, else searches.
+  template <class Kept>
+  MatchResult decode_few_or(const std::uint8_t* events, Kept&& kept) noexcept {
+    if constexpr (has_few_events) {
+      if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
+      const FewWords few = few_of(events, kept);
+      if (SPINEL_LIKELY(few.n[0] <= few_events_.n_events_max && few.n[1] <= few_events_.n_events_max)) {
+        MatchResult result{0, 0, MatchOutcome::matched};
+        detail::MarkedDistance flips = 0;
+        bool matched = true;
+        for (int type = 0; type < 2; ++type) matched &= few_events_.pair(few.of_type[type], few.n[type], result.weight, flips);
+        result.observables = flips;
+        if (SPINEL_LIKELY(matched)) return result;
+      }
+    }
+    return decode_kept(events, kept, [](const MatchResult&) {});
+  }
   /// `then(result)` finds the state that the decoding left.
   template <class Then>
   MatchResult decode_then(const std::uint8_t* events, Then&& then) noexcept {
@@ -229,9 +289,9 @@ class AnyRoundsLatticeMatcher {
   }
   template <class Then>
   MatchResult decode_observable_then(const std::uint8_t* events, Then&& then) noexcept {
-    return decode_kept(events, [this](std::size_t first) { return decisive_[first / 64] >> (first % 64); }, then);
+    return decode_kept(events, [this](std::size_t first) { return decisive_[first / 64]; }, then);
   }
-  /// `kept(first)`: which of the 64 detectors from `first` on, a multiple of 8, count.
+  /// `kept(first)`: which of the 64 detectors from `first` on, a multiple of 64, count.
   template <class Kept, class Then>
   MatchResult decode_kept(const std::uint8_t* events, Kept&& kept, Then&& then) noexcept {
     if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
@@ -251,7 +311,7 @@ class AnyRoundsLatticeMatcher {
   Certified prove(const MatchResult& result) const noexcept {
     Certified certified{result};
     for (int k = 0; k < events_.n_events; ++k) {
-      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      const auto& match = tree_.match(static_cast<Index>(k));
       if (match.v == Tree::unmatched) certified.primal = -1;
       if (match.v >= k) continue;
       certified.primal += detail::distance_of(match.path);
@@ -291,7 +351,7 @@ class AnyRoundsLatticeMatcher {
   template <class Visit>
   void for_given(Visit&& visit) const noexcept {
     for (int k = 0; k < events_.n_events; ++k) {
-      const auto& match = tree_.item(static_cast<Index>(k)).match;
+      const auto& match = tree_.match(static_cast<Index>(k));
       visit(static_cast<int>(given_[k]), match.v < 0 ? boundary_mate : static_cast<int>(given_[match.v]), match.path);
     }
   }
@@ -300,7 +360,10 @@ class AnyRoundsLatticeMatcher {
   int match_events(const Tables& tables, Stop&& stop) noexcept {
     detail::LatticeMetric<Tree, BitOps> metric(tables, search_, events_, tree_);
     look_for_nearest(tables);
-    return search_all(metric, pair_nearest(), tables, stop);
+    const int n_left = pair_nearest();
+    // Most of them will look; here the tables of several are waited for at once.
+    for (int k = 0; k < n_left; ++k) metric.explore(unpaired_[k], 0);
+    return search_all(metric, n_left, tables, stop);
   }
   /// Matches the first `n` of `unpaired_`, and whom that undoes. Small trees first: most are, and what they settle spares the
   /// others work. Returns how many were sent to the boundary instead because of `stop`.
@@ -311,19 +374,19 @@ class AnyRoundsLatticeMatcher {
     bool stopped = false;
     for (int k = 0; k < n; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v == Tree::unmatched && !(stopped = stopped || stop()))
+      if (tree_.match_around(leaf).v == Tree::unmatched && !(stopped = stopped || stop()))
         tree_.search(metric, leaf, small_tree);
       unpaired_[n_left] = leaf;
-      n_left += tree_.top_of(leaf).match.v == Tree::unmatched;
+      n_left += tree_.match_around(leaf).v == Tree::unmatched;
     }
     int n_unsettled = 0;
     for (int k = 0; k < n_left; ++k) {
       const Index leaf = unpaired_[k];
-      if (tree_.top_of(leaf).match.v != Tree::unmatched) continue;
+      if (tree_.match_around(leaf).v != Tree::unmatched) continue;
       if (!(stopped = stopped || stop())) {
         tree_.search(metric, leaf, any_tree);
       } else {
-        auto& match = tree_.top_of(leaf).match;
+        auto& match = tree_.match_around(leaf);
         match.v = Tree::to_boundary;
         match.path = tables.boundary[events_.ids[match.u]];
         ++n_unsettled;
@@ -332,98 +395,91 @@ class AnyRoundsLatticeMatcher {
     return n_unsettled;
   }
 
+  /// False where an event is among them that no mechanism fires.
   template <class Kept>
   bool read(const std::uint8_t* events, Kept&& kept) noexcept {
-    const std::size_t n_detectors = this->n_detectors(), n_bytes = (n_detectors + 7) / 8;
+    // Words first, then the events of all of them: two loops whose ends are predictable, instead of one for every word.
+    constexpr std::size_t n_bits_at_once = 2048;
+    std::uint16_t fired[n_bits_at_once + 64];
+    const std::size_t n_detectors = this->n_detectors();
     int n = 0;
     std::uint64_t impossible = 0;
-    const auto take = [&](std::uint64_t word, std::size_t first) {
-      word &= kept(first);
-      impossible |= word & (never_fires_[first / 64] >> (first % 64));
-      for (; word != 0; word &= word - 1) {
-        const std::int32_t id = id_of_[first + static_cast<std::size_t>(std::countr_zero(word))];
+    for (std::size_t begin = 0; begin < n_detectors; begin += n_bits_at_once) {
+      const std::size_t end = begin + n_bits_at_once < n_detectors ? begin + n_bits_at_once : n_detectors;
+      int n_fired = 0;
+      for (std::size_t first = begin; first < end; first += 64) {
+        const std::uint64_t word = word_of(events, first, n_detectors) & kept(first);
+        impossible |= word & never_fires_[first / 64];
+        n_fired += BitOps::positions(word, static_cast<unsigned>(first - begin), fired + n_fired);
+      }
+      for (int k = 0; k < n_fired; ++k) {
+        const std::int32_t id = id_of_[begin + fired[k]];
         events_.ids[n] = id;
         events_.event_at[id] = static_cast<Index>(n++);
         const auto at = static_cast<std::uint32_t>(id);
         events_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
       }
-    };
-    std::size_t byte = 0;
-    if constexpr (std::endian::native == std::endian::little)
-      for (; byte + 8 <= n_bytes; byte += 8) {
-        std::uint64_t word;
-        std::memcpy(&word, events + byte, 8);
-        if (8 * byte + 64 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
-        take(word, 8 * byte);
-      }
-    for (; byte < n_bytes; ++byte) {
-      std::uint64_t word = events[byte];
-      if (8 * byte + 8 > n_detectors) word &= (std::uint64_t{1} << (n_detectors - 8 * byte)) - 1;
-      take(word, 8 * byte);
     }
     events_.n_events = n;
     return impossible == 0;
   }
+  /// The bits from `first` on, a multiple of 64, those of detectors that do not exist cleared.
+  static std::uint64_t word_of(const std::uint8_t* events, std::size_t first, std::size_t n_detectors) noexcept {
+    const std::size_t n_bits = n_detectors - first < 64 ? n_detectors - first : 64;
+    std::uint64_t word = 0;
+    if (std::endian::native == std::endian::little && n_bits > 56) {
+      std::memcpy(&word, events + first / 8, 8);
+    } else {
+      for (std::size_t k = 0; k < (n_bits + 7) / 8; ++k) word |= std::uint64_t{events[first / 8 + k]} << (8 * k);
+    }
+    return n_bits < 64 ? word & ((std::uint64_t{1} << n_bits) - 1) : word;
+  }
 
   /// Gives every event half the way to its nearest, at most its way to the boundary and half of what the near table sees:
-  /// feasible for every pair. Branch-free, because it is as good as random which of the three it is.
+  /// feasible for every pair. Branch-free, because it is as good as random which of the three it is. What is looked up goes to
+  /// arrays first, so that the arithmetic on them is done for many events at once.
   void look_for_nearest(const Tables& tables) noexcept {
-    constexpr int stride = Layout::n_positions;
-    std::int64_t total = 0;
-    for (int k = 0; k < events_.n_events; ++k) {
+    const int n = events_.n_events;
+    for (int k = 0; k < n; ++k) {
       const int id = events_.ids[k];
       const detail::NearTable& near = tables.near[tables.near_of[id]];
-      const int from = id - detail::window_reach;
-      const std::uint64_t slots = BitOps::extract(events_.read(from - stride), near.mask[0]) |
-                                  BitOps::extract(events_.read(from), near.mask[1]) << near.first_slot[1] |
-                                  BitOps::extract(events_.read(from + stride), near.mask[2]) << near.first_slot[2];
+      const auto layers = events_.around(id);
+      const std::uint64_t slots = BitOps::extract(layers[-1], near.mask[0]) |
+                                  BitOps::extract(layers[0], near.mask[1]) << near.first_slot[1] |
+                                  BitOps::extract(layers[1], near.mask[2]) << near.first_slot[2];
       const unsigned rank = BitOps::least_rank(static_cast<std::uint32_t>(slots), near.rank);
-      const detail::MarkedDistance nearest = near.distance[rank], boundary = tables.boundary[id];
-      const std::int32_t half = detail::distance_of(nearest) >> 1, way_out = detail::distance_of(boundary);
-      const std::int32_t out = (way_out - half - 1) >> 31;  // all ones where the boundary is at most as far
-      auto& item = tree_.item(static_cast<Index>(k));
-      item.radius = half ^ ((half ^ way_out) & out);
-      total += item.radius;
-      item.match.path = nearest ^ ((nearest ^ boundary) & static_cast<std::uint32_t>(out));
-      item.match.v = static_cast<Index>(-1 + out);
-      const std::int32_t some = (static_cast<std::int32_t>(rank) - 16) >> 31;
-      nearest_[k] = (id + near.offset[rank]) & some & ~out;
+      path_[k] = static_cast<std::int32_t>(near.distance[rank]);
+      boundary_[k] = static_cast<std::int32_t>(tables.boundary[id]);
+      nearest_[k] = rank < 16 ? id + near.offset[rank] : 0;
     }
-    tree_.weight = total;
+    tree_.weight = BitOps::take_halves(n, path_, boundary_, nearest_, &tree_.dual(0));
   }
 
   /// Matches what is tight: mutual nearest events and those on the boundary. Returns how many are left in `unpaired_`.
   int pair_nearest() noexcept {
-    int n_left = 0;
-    detail::MarkedDistance flips = 0;
+    const int n = events_.n_events;
     nearest_[n_detectors()] = -1;
-    for (int k = 0; k < events_.n_events; ++k) {
+    for (int k = 0; k < n; ++k) {
       const int other = events_.event_at[nearest_[k]];
       const int mutual = -static_cast<int>(nearest_[other] == events_.ids[k]);
-      auto& match = tree_.item(static_cast<Index>(k)).match;
-      const int mate = (match.v & ~mutual) | (other & mutual);
-      match.v = static_cast<Index>(mate);
-      unpaired_[n_left] = static_cast<Index>(k);
-      n_left += mate == Tree::unmatched;
-      flips ^= match.path & static_cast<std::uint32_t>((mate - k) >> 31);
+      boundary_[k] = (boundary_[k] & ~mutual) | (other & mutual);
     }
-    tree_.flips = flips;
-    return n_left;
+    return BitOps::link_mates(n, path_, boundary_, &tree_.match(0), &unpaired_[0], tree_.flips);
   }
 
   /// Flips and weight: those of the first pairing, corrected for the leaves that searches touched.
   MatchResult finish() noexcept {
     std::int64_t weight = tree_.weight;
     if (tree_.has_blossoms()) {
-      tree_.for_blossoms([&](Index id, int n_leaves) { weight -= std::int64_t{tree_.item(id).radius} * (n_leaves - 1); });
+      tree_.for_blossoms([&](Index id, int n_leaves) { weight -= std::int64_t{tree_.dual(id).radius} * (n_leaves - 1); });
       tree_.resolve_blossoms();
     }
     detail::MarkedDistance flips = tree_.flips;
     for (int k = 0; k < tree_.n_touched(); ++k) {
       const Index leaf = tree_.touched(k);
-      const auto& item = tree_.item(leaf);
-      weight += item.radius;
-      if (item.match.v < leaf) flips ^= item.match.path;
+      const auto& match = tree_.match(leaf);
+      weight += tree_.dual(leaf).radius;
+      flips ^= match.path & static_cast<std::uint32_t>((match.v - leaf) >> 31);
     }
     return {flips & 1, weight, MatchOutcome::matched};
   }
@@ -432,14 +488,19 @@ class AnyRoundsLatticeMatcher {
   Tables tables_[n_models];
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors)> id_of_;
   LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_, decisive_;
+  struct Nothing {};
+  [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEvents<BitOps>, Nothing> few_events_;
+  std::uint64_t first_type_[2] = {};
+  std::int32_t decisive_type_ = 0;
   double nats_per_unit_[n_models] = {};
   bool is_set_up_[n_models] = {};
   // == Per shot ==
   Events events_;
   Tree tree_;
   Search search_;
-  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> nearest_;
-  LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> unpaired_;
+  /// The first pairing by event: the nearest one's id, the way to it or to the boundary, and the boundary or, then, the mate.
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 16)> nearest_, path_, boundary_;
+  LatticeArray<Index, Sizes::of(Sizes::detectors + 16)> unpaired_;
   LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> given_;
 };
 

@@ -23,8 +23,8 @@ class LatticeEvents {
  public:
   using Sizes = LatticeSizes<Layout>;
   struct Candidate {
-    MarkedDistance distance;
-    Index leaf;
+    MarkedDistance distance = 0;
+    Index leaf = 0;
   };
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
@@ -34,7 +34,7 @@ class LatticeEvents {
     event_at.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
     ids.lay_out(n_leaves + 1, arena);
     lists_.lay_out(n_leaves + 1, arena);
-    candidates_.lay_out(n_candidates_max(n_leaves), arena);
+    candidates_.lay_out(n_candidates_max(n_leaves) + 8, arena);
   }
   /// After laying out in real memory, before the first shot.
   void clear(const Layout& layout) noexcept {
@@ -42,6 +42,7 @@ class LatticeEvents {
     for (int id = 0; id < layout.n_ids(); ++id) event_at[id] = 0;
     event_at[0] = static_cast<Index>(layout.n_detectors());
     for (int k = 0; k < layout.n_detectors(); ++k) forget(static_cast<Index>(k));
+    for (std::int32_t k = 0; k < n_candidates_max_ + 8; ++k) candidates_[k] = {};
     n_events = 0;
   }
   /// Prepares for a shot whose events are, or will be, in `bits`, `ids`, `event_at`, `n_events`.
@@ -54,8 +55,8 @@ class LatticeEvents {
   }
 
   bool has_event(int id) const noexcept { return (bits[static_cast<unsigned>(id) / 64] >> (static_cast<unsigned>(id) % 64)) & 1; }
-  /// 57 bits from bit `from` on.
-  std::uint64_t read(int from) const noexcept { return read_bits(bits, from); }
+  /// The windows around a place.
+  LayerWindows<Layout> around(int id) const noexcept { return {bits, id - window_reach}; }
 
   // == Lists ==
   bool has_lists() const noexcept { return has_lists_; }
@@ -67,6 +68,8 @@ class LatticeEvents {
     const Candidate* candidates = &candidates_[list.begin];
     for (std::int32_t c = 0; c < list.size; ++c) visit(candidates[c].leaf, candidates[c].distance);
   }
+  const Candidate* known(Index leaf) const noexcept { return &candidates_[lists_[leaf].begin]; }
+  int n_known(Index leaf) const noexcept { return lists_[leaf].size; }
   bool push(Index leaf, Candidate candidate) noexcept {
     CandidateList& list = lists_[leaf];
     if (list.size == list.capacity && !reserve(leaf, list.size < 8 ? 16 - list.size : list.size)) return false;
@@ -110,7 +113,7 @@ class LatticeEvents {
   std::int32_t n_candidates_max_ = 0, n_candidates_ = 0;
   bool has_lists_ = true;
   LatticeArray<CandidateList, Sizes::of(Sizes::detectors + 1)> lists_;
-  LatticeArray<Candidate, Sizes::of(n_candidates_max(Sizes::detectors))> candidates_;
+  LatticeArray<Candidate, Sizes::of(n_candidates_max(Sizes::detectors) + 8)> candidates_;
 };
 
 /// Distances as the tables have them.
@@ -128,16 +131,14 @@ class LatticeMetric {
       : tables_(tables), paths_(paths), events_(events), tree_(tree) {}
 
   bool has_lists() const noexcept { return events_.has_lists(); }
-  std::int32_t known_radius(Index leaf) const noexcept { return tables_.radius[tree_.item(leaf).tier] >> 1; }
+  std::int32_t known_radius(Index leaf) const noexcept { return tables_.radius[tree_.dual(leaf).tier] >> 1; }
   /// From the far tier on a look further costs more than to ask who else is out so far.
   static constexpr bool is_tall(int tier) noexcept { return tier >= 2; }
   std::int32_t usual_radius() const noexcept { return tables_.radius[1] >> 1; }
-  std::int32_t least_distance(Index a, Index b) const noexcept { return tables_.least_distance(events_.ids[a], events_.ids[b]); }
+  LatticeSite site(Index leaf) const noexcept { return tables_.layout.site(events_.ids[leaf]); }
+  std::int32_t least_distance(const LatticeSite& a, const LatticeSite& b) const noexcept { return tables_.least_distance(a, b); }
   MarkedDistance boundary(Index leaf) const noexcept { return tables_.boundary[events_.ids[leaf]]; }
-  template <class Visit>
-  void for_known(Index leaf, Visit&& visit) const noexcept {
-    events_.for_known(leaf, visit);
-  }
+  const Events& lists() const noexcept { return events_; }
   template <class Visit>
   SPINEL_NOINLINE void for_everyone(Index leaf, Visit&& visit) noexcept {
     paths_.from_within_boundary(tables_, events_.ids[leaf], no_limit, [&](int met, MarkedDistance marked) {
@@ -149,7 +150,7 @@ class LatticeMetric {
 
   /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
   void explore(Index leaf, std::int32_t) noexcept {
-    const int tier = ++tree_.item(leaf).tier;
+    const int tier = ++tree_.dual(leaf).tier;
     if (SPINEL_LIKELY(tier == 1)) return open_window(leaf, events_.ids[leaf]);
     explore_further(leaf, tier);
   }
@@ -159,38 +160,43 @@ class LatticeMetric {
   SPINEL_NOINLINE void explore_further(Index leaf, int tier) noexcept {
     const int id = events_.ids[leaf];
     const auto meet = [&](Index other, MarkedDistance path) {
-      if (tree_.item(other).tier >= tier) return;
+      if (tree_.dual(other).tier >= tier) return;
       tree_.touch(other);
       if (events_.push(leaf, {path, other})) events_.push(other, {path, leaf});
     };
-    if (tier > 2) {
-      const std::int32_t from = tables_.radius[tier - 1];
+    const std::int32_t from = tables_.radius[tier - 1];
+    if (tier > Tables::far_tier) {
       return paths_.from_within_boundary(tables_, id, tables_.radius[tier], [&](int met, MarkedDistance path) {
         if (distance_of(path) >= from && events_.has_event(met)) meet(events_.event_at[met], path);
       });
     }
-    tables_.for_far(events_.bits, id, [&](int met, MarkedDistance path) { meet(events_.event_at[met], path); });
+    const std::int32_t to = tables_.radius[tier];
+    tables_.for_far(events_.bits, id, [&](int met, MarkedDistance path) {
+      if (distance_of(path) >= from && distance_of(path) < to) meet(events_.event_at[met], path);
+    });
   }
   void open_window(Index leaf, int id) noexcept {
     tree_.touch(leaf);
-    const WindowTable& window = tables_.window[tables_.row(id).window];
-    constexpr int stride = Layout::n_positions;
-    const int from = id - 2 * stride - window_reach;
+    const WindowTable& window = tables_.window[tables_.window_of[id]];
+    const auto layers = events_.around(id);
     std::uint64_t slots = 0;
     for (int layer = 0; layer < 5; ++layer) {
       // A layer after the 64th slot has an empty mask.
-      const std::uint64_t hits = BitOps::extract(events_.read(from + layer * stride), window.mask[layer]);
+      const std::uint64_t hits = BitOps::extract(layers[layer - 2], window.mask[layer]);
       slots |= hits << (window.first_slot[layer] & 63);
     }
-    if (!events_.reserve(leaf, count_ones(slots) + 4)) return;
+    const int n = count_ones(slots);
+    if (!events_.reserve(leaf, n + 8)) return;
     const std::int16_t* offsets = &tables_.window_offset[window.begin];
     const MarkedDistance* distances = &tables_.window_distance[window.begin];
     auto* out = events_.open(leaf);
-    for (; slots != 0; slots &= slots - 1) {
-      const int slot = std::countr_zero(slots);
-      *out++ = {distances[slot], events_.event_at[id + offsets[slot]]};
-    }
-    events_.close(leaf, out);
+    // Eight at a time, be they there or not: how many there are is as good as random, and most often fewer.
+    for (int k = 0; k < n; k += 8)
+      for (int e = 0; e < 8; ++e, slots &= slots - 1) {
+        const int slot = std::countr_zero(slots) & 63;
+        out[k + e] = {distances[slot], events_.event_at[id + offsets[slot]]};
+      }
+    events_.close(leaf, out + n);
   }
 
   const Tables& tables_;

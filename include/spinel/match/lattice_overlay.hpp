@@ -13,99 +13,82 @@
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/core/span.hpp>
+#include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {
 
-/// The lowered edges of one shot, by check: a mask of slots (numbered as in `Tables::edges`, the last is the boundary edge)
-/// and a weight for each.
+/// The lowered edges of one shot, by check: what the matched edges imply there, as lists in the tables. An edge that several imply is
+/// there more than once, the lightest counts.
 template <class Layout>
 class LoweredEdges {
  public:
   using Sizes = LatticeSizes<Layout>;
   using Tables = LatticeTables<Layout>;
-  static constexpr int n_slots = Tables::max_degree + 1;
-  static constexpr int boundary_slot = Tables::max_degree;
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
-    const auto n_ids = static_cast<std::size_t>(layout.n_ids());
+    const auto n = static_cast<std::size_t>(layout.n_detectors());
+    n_max_ = static_cast<std::int32_t>(n_lists_max(n));
     bits.lay_out(static_cast<std::size_t>(layout.n_words()), arena);
-    checks_.lay_out(n_ids, arena);
-    edges_.lay_out(static_cast<std::size_t>(layout.n_detectors()) * n_slots, arena);
-    touched_.lay_out(static_cast<std::size_t>(layout.n_detectors()) + 1, arena);
+    first_.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
+    lists_.lay_out(n_lists_max(n), arena);
   }
   void clear(const Layout& layout) noexcept {
     for (int k = 0; k < layout.n_words(); ++k) bits[k] = 0;
-    for (int id = 0; id < layout.n_ids(); ++id) checks_[id] = {};
+    for (int id = 0; id < layout.n_ids(); ++id) first_[id] = none;
     n_ = 0;
   }
-  /// Lowers edges end by end; counts in a register, which would otherwise go through memory at every step.
-  class Writer {
-   public:
-    explicit Writer(LoweredEdges& edges) noexcept : to_(edges), n_(edges.n_) {}
-    ~Writer() noexcept { to_.n_ = n_; }
-    Writer(const Writer&) = delete;
-    Writer& operator=(const Writer&) = delete;
-    /// The end at `id` of the edge to `other` becomes `weight` unless it is that low already. Without a branch, as good as random.
-    void lower(int id, int slot, int other, MarkedDistance weight) noexcept {
+  /// Lowers what a matched edge whose lower end is `lower_end` implies, all of `implied`, or where there is no room left nothing of it.
+  void lower(int lower_end, Span<const ImpliedCheck> implied, const ImpliedEnd* ends) noexcept {
+    if (SPINEL_UNLIKELY(static_cast<std::size_t>(n_max_ - n_) < implied.size())) return;
+    std::int32_t n = n_;
+    for (const ImpliedCheck check : implied) {
+      const std::int32_t id = lower_end + check.from;
       const auto at = static_cast<std::uint32_t>(id);
-      Check& check = to_.checks_[id];
-      const std::uint32_t slots = check.slots;
-      const std::int32_t number = slots == 0 ? n_ : check.number;
-      Edge& edge = to_.edges_[number * n_slots + slot];
-      const MarkedDistance former = edge.weight | (((slots >> slot) & 1) - 1);
-      edge = {weight < former ? weight : former, other};
-      to_.touched_[number] = id;
-      n_ += slots == 0;
-      check = {slots | (std::uint32_t{1} << slot), number};
-      to_.bits[at / 64] |= std::uint64_t{1} << (at % 64);
+      const ImpliedEnd* const begin = ends + check.begin;
+      SPINEL_PREFETCH(begin);
+      lists_[n] = {begin, begin + check.n_ends, id, first_[id]};
+      first_[id] = n++;
+      bits[at / 64] |= std::uint64_t{1} << (at % 64);
     }
-
-   private:
-    LoweredEdges& to_;
-    std::int32_t n_;
-  };
+    n_ = n;
+  }
   bool any() const noexcept { return n_ > 0; }
-  bool has(int id) const noexcept { return checks_[id].slots != 0; }
+  bool has(int id) const noexcept { return first_[id] != none; }
   /// `visit(to, weight)` for every lowered edge at `id`, `out(weight)` for its boundary edge.
   template <class Visit, class Out>
   void at(int id, Visit&& visit, Out&& out) const noexcept {
-    std::uint32_t slots = checks_[id].slots;
-    if (slots == 0) return;
-    const Edge* const edges = &edges_[checks_[id].number * n_slots];
-    if ((slots >> boundary_slot) != 0) {
-      out(edges[boundary_slot].weight);
-      slots ^= std::uint32_t{1} << boundary_slot;
-    }
-    for (; slots != 0; slots &= slots - 1) {
-      const Edge edge = edges[std::countr_zero(slots)];
-      visit(edge.to, edge.weight);
-    }
+    for (std::int32_t k = first_[id]; k != none; k = lists_[k].next)
+      for (const ImpliedEnd* end = lists_[k].begin; end != lists_[k].end; ++end) {
+        if (SPINEL_UNLIKELY(end->along == 0)) out(end->weight);
+        else visit(id + end->along, end->weight);
+      }
   }
   /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
   template <class Visit>
   void for_all(const Tables& tables, Visit&& visit) const noexcept {
     for (std::int32_t k = 0; k < n_; ++k) {
-      const int id = touched_[k], row = tables.layout.edge_row(tables.layout.site(id));
-      const MarkedDistance out = tables.boundary_edge[row];
-      at(
-          id,
-          [&](std::int32_t to, MarkedDistance weight) {
-            if (to > id) return;
-            for (int e = 0; e < tables.degree[row]; ++e)
-              if (id + tables.edges[row][e].offset == to && weight < (tables.edges[row][e].weight & ~1u)) visit(id, to, weight);
-          },
-          [&](MarkedDistance weight) {
-            if (weight < (out & ~1u)) visit(id, -1, weight);
-          });
+      const int id = lists_[k].id, row = tables.layout.edge_row(tables.layout.site(id));
+      if (first_[id] != k) continue;
+      for (int e = -1; e < tables.degree[row]; ++e) {
+        const int other = e < 0 ? -1 : id + tables.edges[row][e].offset;
+        if (other > id) continue;
+        const MarkedDistance own = (e < 0 ? tables.boundary_edge[row] : tables.edges[row][e].weight) & ~1u;
+        MarkedDistance least = own;
+        at(
+            id, [&](std::int32_t to, MarkedDistance weight) { least = to == other && weight < least ? weight : least; },
+            [&](MarkedDistance weight) { least = e < 0 && weight < least ? weight : least; });
+        if (least < own) visit(id, other, least);
+      }
     }
   }
   void forget() noexcept {
     for (std::int32_t k = 0; k < n_; ++k) {
-      bits[static_cast<unsigned>(touched_[k]) / 64] = 0;
-      checks_[touched_[k]].slots = 0;
+      bits[static_cast<unsigned>(lists_[k].id) / 64] = 0;
+      first_[lists_[k].id] = none;
     }
     n_ = 0;
   }
@@ -113,19 +96,16 @@ class LoweredEdges {
   LatticeArray<std::uint64_t, Sizes::words> bits;
 
  private:
-  /// Edges stand together in the order in which checks were met, so that a shot's fit the cache.
-  struct Check {
-    std::uint32_t slots = 0;
-    std::int32_t number = 0;
+  static constexpr std::int32_t none = -1;
+  static constexpr std::size_t n_lists_max(std::size_t n_checks) noexcept { return 8 * n_checks + 1024; }
+  /// What one cause implies at one check, and the list of another one there.
+  struct List {
+    const ImpliedEnd *begin, *end;
+    std::int32_t id, next;
   };
-  struct Edge {
-    MarkedDistance weight = 0;
-    std::int32_t to = 0;
-  };
-  std::int32_t n_ = 0;
-  LatticeArray<Check, Sizes::ids> checks_;
-  LatticeArray<Edge, Sizes::of(Sizes::detectors * n_slots)> edges_;
-  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 1)> touched_;
+  std::int32_t n_ = 0, n_max_ = 0;
+  LatticeArray<std::int32_t, Sizes::ids> first_;
+  LatticeArray<List, Sizes::of(n_lists_max(Sizes::detectors))> lists_;
 };
 
 /// The metric of the second pass, for LatticeTree::search.
@@ -179,32 +159,38 @@ class LatticeOverlay {
       horizon_[k] = 0;
     }
     for (int k = 0; k < n; ++k) {
-      std::int32_t& radius = tree.item(static_cast<Index>(k)).radius;
+      std::int32_t& radius = tree.dual(static_cast<Index>(k)).radius;
       // Who grows later looks for tall ones as far as the window table.
       if (2 * radius > tables.radius[1]) radius = tables.radius[1] / 2;
       cover(static_cast<Index>(k));
     }
     for (int k = 0; k < n; ++k) {
-      auto& item = tree.item(static_cast<Index>(k));
-      make_feasible(static_cast<Index>(k), item.top != k);
+      make_feasible(static_cast<Index>(k), tree.dual(static_cast<Index>(k)).top != k);
     }
     tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
     events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
     int n_free = 0;
+    std::int64_t weight = 0;
+    MarkedDistance flips = 0;
     for (int k = 0; k < n; ++k) {
-      auto& item = tree.item(static_cast<Index>(k));
-      if (item.match.v == Tree::to_boundary) {
-        if (item.radius == distance_of(boundary_[k])) item.match.path = boundary_[k];
-        else item.match.v = Tree::unmatched;
-      } else if (item.match.v > k && item.radius + tree.item(item.match.v).radius != distance_of(item.match.path)) {
-        tree.item(item.match.v).match.v = Tree::unmatched;
-        item.match.v = Tree::unmatched;
+      auto& match = tree.match(static_cast<Index>(k));
+      const std::int32_t radius = tree.dual(static_cast<Index>(k)).radius;
+      if (match.v == Tree::to_boundary) {
+        if (radius == distance_of(boundary_[k])) match.path = boundary_[k];
+        else match.v = Tree::unmatched;
+      } else if (match.v > k && radius + tree.dual(match.v).radius != distance_of(match.path)) {
+        tree.match(match.v).v = Tree::unmatched;
+        match.v = Tree::unmatched;
       }
-      if (SPINEL_UNLIKELY(2 * item.radius > tables.radius[0])) mark_all_tall(static_cast<Index>(k));
+      if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) mark_all_tall(static_cast<Index>(k));
       free[n_free] = static_cast<Index>(k);
-      n_free += item.match.v == Tree::unmatched;
+      n_free += match.v == Tree::unmatched;
+      weight += radius;
+      flips ^= match.path & static_cast<std::uint32_t>((match.v - k) >> 31);
     }
+    tree.weight = weight;
+    tree.flips = flips;
     return n_free;
   }
   /// Ends the shot: places and lowered edges are forgotten.
@@ -222,20 +208,19 @@ class LatticeOverlay {
   // == What LatticeTree::search asks ==
   bool has_lists() const noexcept { return events_->has_lists(); }
   std::int32_t known_radius(Index leaf) const noexcept {
-    const std::int32_t radius = radius_of(tree_->item(leaf).tier) >> 1;
+    const std::int32_t radius = radius_of(tree_->dual(leaf).tier) >> 1;
     return radius < horizon_[leaf] ? radius : horizon_[leaf];
   }
   MarkedDistance boundary(Index leaf) noexcept {
     if (SPINEL_UNLIKELY(!has_lists())) search_from(leaf, no_limit, [](int, MarkedDistance) {});
     return boundary_[leaf];
   }
-  static constexpr bool is_tall(int) noexcept { return false; }
-  std::int32_t usual_radius() const noexcept { return no_limit; }
-  std::int32_t least_distance(Index, Index) const noexcept { return 0; }
-  template <class Visit>
-  void for_known(Index leaf, Visit&& visit) const noexcept {
-    events_->for_known(leaf, visit);
-  }
+  /// Who has searched the graph is known to all whom it found, so only others like it can come nearer than half of that.
+  static constexpr bool is_tall(int tier) noexcept { return tier >= 3; }
+  std::int32_t usual_radius() const noexcept { return tables_->radius[1] >> 1; }
+  LatticeSite site(Index) const noexcept { return {}; }
+  std::int32_t least_distance(const LatticeSite&, const LatticeSite&) const noexcept { return 0; }
+  const Events& lists() const noexcept { return *events_; }
   template <class Visit>
   void for_everyone(Index leaf, Visit&& visit) noexcept {
     search_from(leaf, no_limit, [&](int other, MarkedDistance marked) { visit(static_cast<Index>(other), marked); });
@@ -243,7 +228,7 @@ class LatticeOverlay {
   /// `reached` is the leaf's radius now. Tier 1 looks as far as the near table, and for those who are tall as far as the window
   /// table; tier 2 makes the leaf tall itself.
   void explore(Index leaf, std::int32_t reached) noexcept {
-    auto& tier = tree_->item(leaf).tier;
+    auto& tier = tree_->dual(leaf).tier;
     if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
       const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
       for (std::int32_t w = n_known; w < n_work_; ++w) {
@@ -260,7 +245,7 @@ class LatticeOverlay {
       const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
       horizon_[leaf] = no_limit;
       search_from(leaf, radius, [&](int other, MarkedDistance marked) {
-        if (distance_of(marked) < from || tree_->item(static_cast<Index>(other)).tier >= tier) return;
+        if (distance_of(marked) < from || tree_->dual(static_cast<Index>(other)).tier >= tier) return;
         if (events_->push(leaf, {marked, static_cast<Index>(other)})) tell(static_cast<Index>(other), {marked, leaf});
       });
     }
@@ -284,7 +269,7 @@ class LatticeOverlay {
 
  private:
   static constexpr std::int32_t none = -1;
-  static constexpr int n_tall_max = 16, tall_reach = 2 * Layout::n_positions + window_reach;
+  static constexpr int n_tall_max = 16, tall_reach = 2 * Layout::layer_stride + window_reach;
   static constexpr std::size_t n_places_max(std::size_t n_leaves) noexcept { return 24 * n_leaves + 1024; }
   /// Where an event's reach begins: at its own check (places [0, n_events)) or at a satellite.
   struct Place {
@@ -304,7 +289,7 @@ class LatticeOverlay {
       const auto met = static_cast<Index>(other);
       if (met == leaf || distance_of(marked) >= radius) return;
       events_->push(leaf, {marked, met});
-      if (is_news && tree_->item(met).tier > 0) tell(met, {marked, leaf});
+      if (is_news && tree_->dual(met).tier > 0) tell(met, {marked, leaf});
     });
   }
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
@@ -340,10 +325,10 @@ class LatticeOverlay {
     return radius & ~1;
   }
 
-  /// `visit(id, marked)` for the bits nearer than `radius`, at most the far table's; `id` itself is not among them.
+  /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    constexpr int stride = Layout::n_positions;
+    constexpr int stride = Layout::layer_stride;
     const auto word_at = [&](int from) { return read_bits(bits, from); };
     if (radius <= tables_->radius[0]) {
       const NearTable& near = tables_->near[tables_->near_of[id]];
@@ -357,7 +342,7 @@ class LatticeOverlay {
       }
       return;
     }
-    const WindowTable& window = tables_->window[tables_->row(id).window];
+    const WindowTable& window = tables_->window[tables_->window_of[id]];
     const int from = id - 2 * stride - window_reach;
     std::uint64_t slots = 0;
     for (int layer = 0; layer < 5; ++layer)
@@ -367,10 +352,6 @@ class LatticeOverlay {
       if (distance_of(tables_->window_distance[slot]) < radius)
         visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
     }
-    if (radius <= tables_->radius[1]) return;
-    tables_->for_far(bits, id, [&](int at, MarkedDistance marked) {
-      if (distance_of(marked) < radius) visit(at, marked);
-    });
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -450,7 +431,7 @@ class LatticeOverlay {
   // == Feasible radii to start from ==
   /// Makes the satellites that the event's radius covers, and keeps the radius out of what others cover.
   void cover(Index leaf) noexcept {
-    std::int32_t& radius = tree_->item(leaf).radius;
+    std::int32_t& radius = tree_->dual(leaf).radius;
     n_work_ = 0;
     work_[n_work_++] = leaf;
     for (std::int32_t w = 0; w < n_work_; ++w) {
@@ -476,34 +457,35 @@ class LatticeOverlay {
         if (places_[p].owner != leaf) keep_apart(leaf, static_cast<Index>(places_[p].owner), sum_of(marked, places_[p].head_start));
         else if (distance_of(marked) >= distance_of(places_[p].head_start)) return;
       }
-    if (!from_place || distance_of(marked) <= tree_->item(leaf).radius) settle_at(leaf, to, marked);
+    if (!from_place || distance_of(marked) <= tree_->dual(leaf).radius) settle_at(leaf, to, marked);
   }
-  /// Of two places that are too near to each other, the one with more radius left sees the other within twice that. Events
-  /// themselves are far enough apart, but for those that shared a blossom.
+  /// Events themselves are far enough apart, but for those that shared a blossom. Satellites see all who are not tall, be it that
+  /// they are beyond the radius and the others reach them; who is tall sees satellites, and of two satellites the nearer to its event.
   void make_feasible(Index leaf, bool was_in_blossom) noexcept {
-    auto& item = tree_->item(leaf);
+    const std::int32_t& radius = tree_->dual(leaf).radius;  // pushing apart changes it
     const auto apart = [&](MarkedDistance marked, std::int32_t other) {
       if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
     };
-    if (2 * item.radius > tables_->lightest && (was_in_blossom || n_places_ > events_->n_events))
-      for_places_near(was_in_blossom ? events_->bits : satellite_bits_, places_[leaf], 2 * item.radius, apart);
+    if (SPINEL_UNLIKELY(was_in_blossom | (2 * radius > tables_->radius[0])) && 2 * radius > tables_->lightest)
+      for_places_near(was_in_blossom ? events_->bits : satellite_bits_, places_[leaf], 2 * radius, apart);
     for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) {
-      const std::int32_t left = item.radius - distance_of(places_[p].head_start);
-      if (2 * left > tables_->lightest) for_places_near(events_->bits, places_[p], 2 * left, apart);
+      const std::int32_t left = radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
+      if (usual > 0) for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
     }
   }
   bool is_loose(Index leaf) const noexcept {
-    const auto& item = tree_->item(leaf);
-    if (item.match.v < 0) return item.match.v == Tree::unmatched || item.radius != distance_of(boundary_[leaf]);
-    return item.radius + tree_->item(item.match.v).radius != distance_of(item.match.path);
+    const auto& match = tree_->match(leaf);
+    const std::int32_t radius = tree_->dual(leaf).radius;
+    if (match.v < 0) return match.v == Tree::unmatched || radius != distance_of(boundary_[leaf]);
+    return radius + tree_->dual(match.v).radius != distance_of(match.path);
   }
   void keep_apart(Index a, Index b, MarkedDistance marked) noexcept {
-    auto &first = tree_->item(a), &second = tree_->item(b);
+    auto &first = tree_->dual(a), &second = tree_->dual(b);
     const std::int32_t excess = first.radius + second.radius - distance_of(marked);
     if (excess <= 0) return;
     std::int32_t from_first;
-    if (first.match.v == b) {  // they stay together, nearer
-      first.match.path = second.match.path = marked;
+    if (tree_->match(a).v == b) {  // they stay together, nearer
+      tree_->match(a).path = tree_->match(b).path = marked;
       from_first = excess / 2;
     } else if (is_loose(a)) {
       from_first = excess;
@@ -519,10 +501,12 @@ class LatticeOverlay {
   }
   SPINEL_NOINLINE int start_from_nothing(Index* free) noexcept {
     events_->drop_lists();
+    tree_->weight = 0;
+    tree_->flips = 0;
     for (int k = 0; k < events_->n_events; ++k) {
-      auto& item = tree_->item(static_cast<Index>(k));
-      item.radius = 0;
-      item.match.v = Tree::unmatched;
+      tree_->dual(static_cast<Index>(k)).radius = 0;
+      tree_->match(static_cast<Index>(k)).v = Tree::unmatched;
+      tree_->flips ^= tree_->match(static_cast<Index>(k)).path;
       free[k] = static_cast<Index>(k);
     }
     return events_->n_events;

@@ -28,7 +28,7 @@ class LatticeSurroundings {
     std::int32_t layers = 0;
     std::int32_t positions = 0;
     const std::int32_t* from = nullptr;
-    int offset() const noexcept { return layers * Layout::n_positions + positions; }
+    int offset() const noexcept { return layers * Layout::layer_stride + positions; }
   };
 
   /// Spreads the edges over the lanes. Errors: unsupported (more than `max_steps` different edges in one place over time).
@@ -139,7 +139,9 @@ class LatticeSurroundings {
   }
 
   static int source_node(int position) noexcept { return reach * Layout::n_positions + position; }
-  int node_of(const Place& place) const noexcept { return source_node(source_position_) + place.offset(); }
+  int node_of(const Place& place) const noexcept {
+    return source_node(source_position_) + place.layers * Layout::n_positions + place.positions;
+  }
   std::int32_t* see(int node) noexcept {
     std::uint64_t& word = seen_[node / 64];
     const std::uint64_t bit = std::uint64_t{1} << (node % 64);

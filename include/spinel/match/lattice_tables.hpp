@@ -65,6 +65,24 @@ inline std::uint64_t read_bits(const std::uint64_t* bits, int from) noexcept {
   return word >> (from & 7);
 }
 
+/// The same for windows of several layers around one place: a layer is whole bytes, so one shift serves all.
+template <class Layout>
+class LayerWindows {
+ public:
+  LayerWindows(const std::uint64_t* bits, int from) noexcept
+      : bytes_(reinterpret_cast<const unsigned char*>(bits) + (from >> 3)), shift_(from & 7) {}
+  std::uint64_t operator[](int layers) const noexcept {
+    static_assert(Layout::layer_stride % 8 == 0);
+    std::uint64_t word;
+    std::memcpy(&word, bytes_ + layers * (Layout::layer_stride / 8), 8);
+    return word >> shift_;
+  }
+
+ private:
+  const unsigned char* bytes_;
+  int shift_;
+};
+
 struct SiteRow {
   std::uint16_t near = 0;
   std::uint16_t window = 0;
@@ -96,10 +114,10 @@ struct LatticeTables {
     rows.lay_out(Layout::n_site_rows, arena);
     boundary.lay_out(n_ids, arena);
     near_of.lay_out(n_ids, arena);
-    row_of.lay_out(n_ids, arena);
+    window_of.lay_out(n_ids, arena);
     window.lay_out(room.windows, arena);
-    window_offset.lay_out(room.window_slots + 16, arena);
-    window_distance.lay_out(room.window_slots + 16, arena);
+    window_offset.lay_out(room.window_slots + 64, arena);
+    window_distance.lay_out(room.window_slots + 64, arena);
     far.lay_out(room.far, arena);
     far_places.lay_out(room.far_places, arena);
     far_parts.lay_out(room.far_parts, arena);
@@ -118,10 +136,10 @@ struct LatticeTables {
   LatticeArray<MarkedDistance, Sizes::ids> boundary;  ///< by id: time-dependent at the ends, so stored for every layer
   LatticeArray<std::uint16_t, Sizes::ids> near_of;    ///< by id: `rows[...].near` without the arithmetic
   // == Read for events that need a tree ==
-  LatticeArray<std::uint16_t, Sizes::ids> row_of;  ///< by id: `layout.site_row` without the arithmetic
+  LatticeArray<std::uint16_t, Sizes::ids> window_of;  ///< by id: `rows[...].window`
   LatticeArray<WindowTable, Sizes::of(Sizes::capacity.windows)> window;
-  LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.window_slots + 16)> window_offset;
-  LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.window_slots + 16)> window_distance;
+  LatticeArray<std::int16_t, Sizes::of(Sizes::capacity.window_slots + 64)> window_offset;
+  LatticeArray<MarkedDistance, Sizes::of(Sizes::capacity.window_slots + 64)> window_distance;
   LatticeArray<FarTable, Sizes::of(Sizes::capacity.far)> far;
   LatticeArray<FarPlace, Sizes::of(Sizes::capacity.far_places)> far_places;
   LatticeArray<FarPart, Sizes::of(Sizes::capacity.far_parts)> far_parts;
@@ -137,7 +155,11 @@ struct LatticeTables {
   EdgeRows edges;
   LatticeArray<MarkedDistance, Sizes::of(Layout::n_edge_rows)> boundary_edge;
   LatticeArray<std::uint8_t, Sizes::of(Layout::n_edge_rows)> degree;
-  /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1, 2 are the tables.
+  /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1 and up to the far tier are the tables.
+  static constexpr int far_tier = 3;
+  /// Bits of a part, and parts of a list: every layer may need some, the more the longer its rows are.
+  static constexpr int far_part_bits = 57;
+  static constexpr int most_far_parts = (2 * Layout::max_layers_reached + 1) * (Layout::n_positions / far_part_bits + 2);
   std::int32_t radius[max_tiers] = {};
   std::int32_t bucket_shift = 0;
   std::int32_t per_layer = 0, per_position = 0;  ///< no edge leads that far for less
@@ -145,24 +167,37 @@ struct LatticeTables {
   std::size_t n_near = 0, n_windows = 0, n_window_slots = 0;
   std::size_t n_far = 0, n_far_places = 0, n_far_parts = 0, n_far_slots = 0, n_edge_kinds = 0;
 
-  const SiteRow& row(int id) const noexcept { return rows[row_of[id]]; }
+  const SiteRow& row(int id) const noexcept { return rows[layout.site_row(layout.site(id))]; }
   /// `visit(id, marked distance)` for the bits that the far list of `id` knows.
   template <class Visit>
   void for_far(const std::uint64_t* bits, int id, Visit&& visit) const noexcept {
     const FarTable& list = far[row(id).far];
+    struct {
+      std::uint64_t hits;
+      std::int32_t from;
+      std::uint32_t part;
+    } found[most_far_parts + 1];
+    // Which parts have events in them is as good as random: first all parts without a branch, then the hits of all in one loop.
+    int n = 0;
     for (std::uint32_t k = list.begin; k < list.end; ++k) {
       const int from = id + far_places[k].offset;
-      const FarPart& part = far_parts[far_places[k].part];
-      for (std::uint64_t hits = read_bits(bits, from) & part.mask; hits != 0; hits &= hits - 1) {
-        const int before = count_ones(part.mask & ((hits ^ (hits - 1)) >> 1));
-        visit(from + std::countr_zero(hits), far_distance[part.begin + static_cast<std::uint32_t>(before)]);
-      }
+      const std::uint64_t hits = read_bits(bits, from) & far_parts[far_places[k].part].mask;
+      found[n] = {hits, from, far_places[k].part};
+      n += hits != 0;
+    }
+    for (int k = 0; k < n;) {
+      const std::uint64_t hits = found[k].hits;
+      const FarPart& part = far_parts[found[k].part];
+      const int before = count_ones(part.mask & ((hits ^ (hits - 1)) >> 1));
+      const int met = found[k].from + std::countr_zero(hits);
+      found[k].hits = hits & (hits - 1);
+      k += found[k].hits == 0;
+      visit(met, far_distance[part.begin + static_cast<std::uint32_t>(before)]);
     }
   }
 
   /// No two places are nearer to each other, by the layers and the positions that edges lead on.
-  std::int32_t least_distance(int a, int b) const noexcept {
-    const LatticeSite x = layout.site(a), y = layout.site(b);
+  std::int32_t least_distance(const LatticeSite& x, const LatticeSite& y) const noexcept {
     if (x.type != y.type) return no_limit;
     const std::int64_t layers = std::int64_t{x.layer < y.layer ? y.layer - x.layer : x.layer - y.layer} * per_layer;
     const std::int64_t positions = std::int64_t{x.position < y.position ? y.position - x.position : x.position - y.position} * per_position;

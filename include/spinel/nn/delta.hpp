@@ -12,7 +12,7 @@
 
 #include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
-#include <spinel/nn/conv3d.hpp>
+#include <spinel/nn/element.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/simd/arch.hpp>
 
@@ -260,9 +260,9 @@ struct DeltaConv {
     std::ptrdiff_t at = 0;
     for (int t = begin; t < end; ++t)
       for (int h = 0; h < distance; ++h) {
-        const auto row = epilogue.at_row(TapRange{t < reach ? reach - t : 0, rounds - t + reach < kernel ? rounds - t + reach : kernel,
-                                                  h < reach ? reach - h : 0, distance - h + reach < kernel ? distance - h + reach : kernel},
-                                         kernel);
+        const TapRange taps{t < reach ? reach - t : 0, rounds - t + reach < kernel ? rounds - t + reach : kernel, h < reach ? reach - h : 0,
+                            distance - h + reach < kernel ? distance - h + reach : kernel};
+        const auto row = epilogue.at_row(row_edges(taps, kernel, kernel));
         for (int w = 0; w < distance; ++w, ++at) {
           std::uint8_t* to = out + at * out_channels;
           if (work.touched[static_cast<std::size_t>(at)] == 0) {

@@ -15,6 +15,7 @@
 #include <spinel/nn/conv3d.hpp>
 #include <spinel/nn/delta.hpp>
 #include <spinel/nn/first_layer.hpp>
+#include <spinel/nn/last_layer.hpp>
 #include <spinel/nn/quantize.hpp>
 #include <spinel/nn/round_buffer.hpp>
 #include <spinel/nn/weights.hpp>
@@ -58,7 +59,8 @@ class Forward {
                                                                  std::type_identity<detail::Float32<A>>>::type>;
   using Stored = typename Element::input;
   using First = detail::FirstLayer<A, network.input_channels, network.out_channels(0), network.layers[0].kernel>;
-  using Last = detail::NarrowConv<Element, network.in_channels(n_layers - 1), network.output_channels(), network.layers[n_layers - 1].kernel>;
+  using Last = detail::LastLayer<Element, network.in_channels(n_layers - 1), network.output_channels(), network.layers[n_layers - 1].kernel>;
+  static constexpr detail::Int8LayerShape last_shape{network.in_channels(n_layers - 1), Last::columns, 1, Last::column_kernel};
   static constexpr auto layer_count = static_cast<std::size_t>(n_layers);
   static constexpr int background_layers = is_int8 ? n_hidden : 1;
   static constexpr int widest_channels = [] {
@@ -113,8 +115,8 @@ class Forward {
       if constexpr (layer > 0) pack<layer>(view);
     });
     constexpr int l = n_layers - 1;
-    Last::pack(weights_[l].data(), [&](int filter, int in, int tap) {
-      return converted(weight(view, l, filter, in, tap), l, Last::column_of(tap, filter), in);
+    dispatch([&](auto d) {
+      Last::template pack<decltype(d)::value>(weights_[l].data(), [&](int column, int in, int tap) { return converted(last_weight(view, column, in, tap), l, column, in); });
     });
     return Status::ok;
   }
@@ -296,10 +298,9 @@ class Forward {
       } else {
         constexpr int l = n_layers - 1;
         shares_.make_room(done_[l] - network.layers[l].kernel / 2, end - begin);
-        // Round by round: a product stays in the first-level cache until it is summed.
+        // Round by round: a product stays in the cache until it is summed.
         for (const Stored* round = out; shares_.end < end; ++shares_.end, round += sites() * static_cast<std::size_t>(network.in_channels(l))) {
-          Last::products(round, weights_[l].data(), product_epilogue(), product_.data(), static_cast<std::ptrdiff_t>(sites()));
-          Last::gather(product_.data(), shares_.at(shares_.end), distance());
+          dispatch([&](auto d) { Last::template shares<decltype(d)::value>(round, weights_[l].data(), share_epilogue(), product_.data(), shares_.at(shares_.end)); });
         }
       }
       done_[layer] = end;
@@ -324,9 +325,9 @@ class Forward {
       return detail::Quantize<A, activation>{scales_[layer].data(), offsets_[layer].data(), network.out_channels(layer), inverse_scales_[layer].data(),
                                              zeros_[layer].data()};
   }
-  auto product_epilogue() const noexcept {
+  auto share_epilogue() const noexcept {
     if constexpr (is_int8)
-      return detail::StoreScaled<A>{scales_[n_layers - 1].data(), offsets_[n_layers - 1].data()};
+      return detail::StoreScaled<A>{scales_[n_layers - 1].data(), offsets_[n_layers - 1].data(), Last::columns};
     else
       return detail::StoreSums<A>{};
   }
@@ -389,6 +390,11 @@ class Forward {
     return view.weight[layer][(static_cast<std::ptrdiff_t>(place(layer, out)) * network.in_channels(layer) + place(layer - 1, in)) * kernel * kernel * kernel + tap];
   }
 
+  float last_weight(const WeightsView<network>& view, int column, int in, int tap) const noexcept {
+    const auto place = Last::place(column, tap);
+    return place.filter < 0 ? 0.0f : weight(view, n_layers - 1, place.filter, in, place.tap);
+  }
+
   typename Element::weight converted(float weight, int layer, int column, int in) const noexcept {
     (void)layer, (void)column, (void)in;
     const auto l = static_cast<std::size_t>(layer);
@@ -407,7 +413,7 @@ class Forward {
       if constexpr (is_winograd<layer, decltype(d)::value>())
         WinogradOf<layer, decltype(d)::value>::pack(view.weight[layer], weights_[layer].data());
       else
-        detail::pack_weights(weights_[layer].data(), in_channels, out_channels, kernel, Hidden<layer, decltype(d)::value>::block_channels, Element::group,
+        detail::pack_weights(weights_[layer].data(), in_channels, out_channels, kernel * kernel * kernel, Hidden<layer, decltype(d)::value>::block_channels, Element::group,
                              [&](int out, int in, int tap) { return converted(weight(view, layer, out, in, tap), layer, out, in); });
     });
     if constexpr (is_int8)
@@ -428,11 +434,16 @@ class Forward {
       detail::byte_scales(ranges.low[l], ranges.high[l], order_[l].data(), network.out_channels(layer), byte_scales_[l].data(), zeros_[l].data());
       for (std::size_t c = 0; c < byte_scales_[l].size(); ++c) inverse_scales_[l][c] = 1.0f / byte_scales_[l][c];
     }
-    for (int layer = 1; layer < n_layers; ++layer) {
+    const auto scales = [&](const detail::Int8LayerShape& shape, int layer, const float* bias, auto&& weight_of) {
       const auto l = static_cast<std::size_t>(layer);
-      detail::int8_scales({network.in_channels(layer), network.out_channels(layer), network.layers[layer].kernel, layer == n_layers - 1},
-                          [&](int out, int in, int tap) { return weight(view, layer, out, in, tap); }, Last::column_of, bias_[l].data(), byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
+      detail::int8_scales(shape, weight_of, bias, byte_scales_[l - 1].data(), zeros_[l - 1].data(), scales_[l].data(), offsets_[l].data());
+    };
+    for (int layer = 1; layer < n_hidden; ++layer) {
+      const int kernel = network.layers[layer].kernel;
+      scales({network.in_channels(layer), network.out_channels(layer), kernel, kernel}, layer, bias_[static_cast<std::size_t>(layer)].data(),
+             [&](int out, int in, int tap) { return weight(view, layer, out, in, tap); });
     }
+    scales(last_shape, n_layers - 1, nullptr, [&](int column, int in, int tap) { return last_weight(view, column, in, tap); });
   }
 
   template <class AnyArena>
@@ -478,7 +489,7 @@ class Forward {
         }
       } else {
         constexpr auto columns = static_cast<std::size_t>(Last::columns);
-        weights_[l] = arena.template take<typename Element::weight>(columns * in);
+        weights_[l] = arena.template take<typename Element::weight>(columns * in * Last::column_kernel * Last::column_kernel);
         product_ = arena.template take<float>(Last::product_size(sites()));
         shares_.round_size = sites() * static_cast<std::size_t>(Last::share_size);
         shares_.memory = arena.template take<float>(capacity * shares_.round_size);
@@ -494,7 +505,7 @@ class Forward {
         }
         if (layer > 0) {
           scales_[l] = arena.template take<float>(layer < n_hidden ? out : static_cast<std::size_t>(Last::columns));
-          offsets_[l] = arena.template take<float>(layer < n_hidden ? 64 * out : static_cast<std::size_t>(Last::columns));
+          offsets_[l] = arena.template take<float>(layer < n_hidden ? 64 * out : static_cast<std::size_t>(last_shape.edges() * Last::columns));
         }
       }
       lag += kernel / 2;

@@ -103,53 +103,38 @@ inline float exact_grid(const float* weights, std::size_t count) noexcept {
   return spinel::ldexp(1.0f, exponent + 2 - 24);
 }
 
-/// Scales of an int8 layer's sums, and the shares of its input's zero points. `columns` results share the rows of one output
-/// channel: for a hidden layer 1, and biases come in 64 edge patterns; for the last one every tap has a column and a scale.
+/// A layer as int8_scales sees it: `out_channels` sums over kernel_rounds x kernel x kernel taps.
 struct Int8LayerShape {
-  int in_channels, out_channels, kernel;
-  bool is_last;
+  int in_channels, out_channels, kernel_rounds, kernel;
+  /// In how many ways taps can fall outside the volume.
+  constexpr int edges() const noexcept { return kernel_rounds == 1 && kernel == 1 ? 1 : 64; }
 };
-/// `weight(out, in, tap)` and `bias` [out]; input bytes with `in_scale`, `in_zero` [in]. Writes `weight_scale` and `scale`
-/// [column] and `offset` [edges][out] or [column]; `column_of(tap, out)` says where a column of the last layer is.
-template <class WeightOf, class ColumnOf>
-SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, ColumnOf&& column_of, const float* bias, const float* in_scale, const float* in_zero,
+/// Scales of an int8 layer's sums, and the shares of its input's zero points. `weight(out, in, tap)` and `bias` [out], or null; input bytes
+/// with `in_scale`, `in_zero` [in]. Writes `weight_scale` [out] and `offset` [edges][out].
+template <class WeightOf>
+SPINEL_COLD void int8_scales(const Int8LayerShape& shape, WeightOf&& weight, const float* bias, const float* in_scale, const float* in_zero,
                         float* weight_scale_out, float* offset) noexcept {
-  const int kernel = shape.kernel, taps = kernel * kernel * kernel;
+  const int kernel = shape.kernel, kernel_rounds = shape.kernel_rounds, taps = kernel_rounds * kernel * kernel;
   for (int o = 0; o < shape.out_channels; ++o) {
-    const auto largest = [&](int first_tap, int last_tap) {
-      float found = 0.0f;
-      for (int i = 0; i < shape.in_channels; ++i)
-        for (int tap = first_tap; tap < last_tap; ++tap) found = spinel::max(found, spinel::fabs(weight(o, i, tap) * in_scale[i]));
-      return found > 0.0f ? found / 127.0f : 1.0f;
-    };
-    const auto zero_share = [&](int tap, float scale) {
-      std::int64_t sum = 0;
-      for (int i = 0; i < shape.in_channels; ++i)
-        sum += static_cast<std::int64_t>(in_zero[i]) * quantized_weight(weight(o, i, tap) * in_scale[i], scale);
-      return sum;
-    };
-    if (shape.is_last) {
-      for (int tap = 0; tap < taps; ++tap) {
-        const int column = column_of(tap, o);
-        weight_scale_out[column] = largest(tap, tap + 1);
-        offset[column] = -weight_scale_out[column] * static_cast<float>(zero_share(tap, weight_scale_out[column]));
-      }
-      continue;
-    }
-    const float scale = weight_scale_out[o] = largest(0, taps);
+    float largest = 0.0f;
+    for (int i = 0; i < shape.in_channels; ++i)
+      for (int tap = 0; tap < taps; ++tap) largest = spinel::max(largest, spinel::fabs(weight(o, i, tap) * in_scale[i]));
+    const float scale = weight_scale_out[o] = largest > 0.0f ? largest / 127.0f : 1.0f;
     std::int64_t share_of_tap[27] = {};
-    for (int tap = 0; tap < taps; ++tap) share_of_tap[tap] = zero_share(tap, scale);
-    for (int edges = 0; edges < 64; ++edges) {
+    for (int tap = 0; tap < taps; ++tap)
+      for (int i = 0; i < shape.in_channels; ++i)
+        share_of_tap[tap] += static_cast<std::int64_t>(in_zero[i]) * quantized_weight(weight(o, i, tap) * in_scale[i], scale);
+    for (int edges = 0; edges < shape.edges(); ++edges) {
       // bits from the top: last row, first row, last round, first round of the 16 row patterns, then right and left
       const int w_edges = edges % 4, t_edges = edges / 4 % 4, h_edges = edges / 16;
-      const auto inside = [&](int k, int side) { return !((side & 1) != 0 && k < kernel / 2) && !((side & 2) != 0 && k > kernel / 2); };
+      const auto inside = [](int k, int length, int side) { return !((side & 1) != 0 && k < length / 2) && !((side & 2) != 0 && k > length / 2); };
       std::int64_t sum = 0;
-      for (int kt = 0; kt < kernel; ++kt)
+      for (int kt = 0; kt < kernel_rounds; ++kt)
         for (int kh = 0; kh < kernel; ++kh)
           for (int kw = 0; kw < kernel; ++kw)
-            if (inside(kt, t_edges) && inside(kh, h_edges) && inside(kw, w_edges)) sum += share_of_tap[(kt * kernel + kh) * kernel + kw];
+            if (inside(kt, kernel_rounds, t_edges) && inside(kh, kernel, h_edges) && inside(kw, kernel, w_edges)) sum += share_of_tap[(kt * kernel + kh) * kernel + kw];
       offset[edges * shape.out_channels + o] =
-          static_cast<float>(spinel::fma(-static_cast<double>(scale), static_cast<double>(sum), static_cast<double>(bias[o])));
+          static_cast<float>(spinel::fma(-static_cast<double>(scale), static_cast<double>(sum), bias == nullptr ? 0.0 : static_cast<double>(bias[o])));
     }
   }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on packed bits and small integers that the lattice matcher is made of: gather masked bits, find the best
-// ranked of sixteen slots, find the earliest of many times, test many bits at once. `ScalarBits` is the definition; the
+// ranked of sixteen slots, find the earliest of many times, list or test many bits at once. `ScalarBits` is the definition; the
 // other types are the same functions on one instruction set, chosen as a template argument (default `NativeBits`).
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -14,6 +15,64 @@
 #endif
 
 namespace spinel {
+
+/// When a growing leaf meets whom, and the (marked) length of the path between them.
+struct Meeting {
+  std::int32_t time;
+  std::int32_t v;
+  std::uint32_t path;
+};
+enum class Label : std::int8_t { outside, plus, minus };
+
+/// All ways to pair `m` things: pair p is (`first[p]`, `second[p]`), pairing k consists of the pairs `of[0..m / 2)[k]`, which are the
+/// bits of `set[k]`. Rows are filled up to a multiple of 16 by repeating the last pairing.
+template <int m>
+struct AllPairings {
+  static constexpr int n_pairs = m * (m - 1) / 2;
+  static constexpr int n = m == 2 ? 1 : m == 4 ? 3 : m == 6 ? 15 : 105;
+  static constexpr int n_padded = (n + 15) / 16 * 16;
+  std::int32_t first[(n_pairs + 15) / 16 * 16] = {}, second[(n_pairs + 15) / 16 * 16] = {};
+  std::int32_t of[m / 2][n_padded] = {};
+  std::uint32_t set[n_padded] = {};
+
+  constexpr AllPairings() noexcept {
+    int p = 0, number[m][m] = {};
+    for (int a = 0; a < m; ++a)
+      for (int b = a + 1; b < m; ++b) {
+        first[p] = a;
+        second[p] = b;
+        number[a][b] = p++;
+      }
+    for (int k = 0; k < n_padded; ++k) {
+      bool taken[m] = {};
+      int code = k < n ? k : n - 1;
+      for (int e = 0; e < m / 2; ++e) {
+        int a = 0;
+        while (taken[a]) ++a;
+        taken[a] = true;
+        const int choices = m - 1 - 2 * e;
+        int skip = code % choices, b = a + 1;
+        code /= choices;
+        for (; taken[b] || skip > 0; ++b) skip -= !taken[b];
+        taken[b] = true;
+        of[e][k] = number[a][b];
+        set[k] |= 1u << number[a][b];
+      }
+    }
+  }
+};
+template <int m>
+inline constexpr AllPairings<m> all_pairings;
+
+/// The sum over a pairing's distances and the parity of their marks.
+struct LeastPairing {
+  std::int32_t weight;
+  std::uint32_t marks;
+};
+/// The least sums with either parity of marks.
+struct LeastOfClasses {
+  std::int32_t weight[2];
+};
 
 /// Portable definition of the operations.
 struct ScalarBits {
@@ -36,6 +95,113 @@ struct ScalarBits {
   static int index_of_least(const std::int32_t* values, int n) noexcept {
     int least = 0;
     for (int k = 1; k < n; ++k) least = values[k] < values[least] ? k : least;
+    return least;
+  }
+  /// Writes `first` plus the number of every set bit of `word`, in order; returns how many. May write up to `out[64)`.
+  static int positions(std::uint64_t word, unsigned first, std::uint16_t* out) noexcept {
+    int n = 0;
+    for (; word != 0; word &= word - 1) out[n++] = static_cast<std::uint16_t>(first + static_cast<unsigned>(std::countr_zero(word)));
+    return n;
+  }
+  /// The earlier of `first` and the meetings of a plus leaf with `known[0..n)` (fields `distance`, its lowest bit a mark, and `leaf`);
+  /// the leaf is in item `top` and its radius is `base` plus the time. `items` has the fields `radius`, `top`, `label`: items of label
+  /// minus and those in the same item are never met, plus items come towards it. `known` is readable up to a multiple of 8.
+  template <class Known, class Item, class Index>
+  static Meeting earliest(Meeting first, const Known* known, int n, const Item* items, std::int32_t base, Index top) noexcept {
+    // Without branches: which of the others is next is as good as random.
+    std::int32_t time = first.time, v = first.v;
+    std::uint32_t path = first.path;
+    for (int k = 0; k < n; ++k) {
+      const Item& other = items[known[k].leaf];
+      const std::int32_t never = -static_cast<std::int32_t>((other.top == top) | (other.label == Label::minus));
+      const std::int32_t slack = static_cast<std::int32_t>(known[k].distance & ~1u) - base - other.radius;
+      const std::int32_t then = ((slack >> static_cast<int>(other.label == Label::plus)) & ~never) | (never & INT32_MAX);
+      const std::int32_t better = -static_cast<std::int32_t>(then < time);
+      time ^= (time ^ then) & better;
+      v ^= (v ^ known[k].leaf) & better;
+      path ^= (path ^ known[k].distance) & static_cast<std::uint32_t>(better);
+    }
+    return {time, v, path};
+  }
+  /// For `n` events with the (marked) distance to the nearest in `path`, that to the boundary in `boundary` and the nearest one's id
+  /// in `nearest`: a dual variable of half the way to the nearest, or the way to the boundary if that is no longer. Then `path` is
+  /// the way that decided, `boundary` is -1 for the nearest and -2 for the boundary, whose `nearest` becomes 0. All arrays may be
+  /// written up to 15 entries further. Returns the sum of the dual variables.
+  template <class Dual>
+  static std::int64_t take_halves(int n, std::int32_t* path, std::int32_t* boundary, std::int32_t* nearest, Dual* duals) noexcept {
+    std::int64_t total = 0;
+    for (int k = 0; k < n; ++k) {
+      const std::int32_t half = path[k] >> 1, way_out = boundary[k] & ~1;
+      const std::int32_t out = -static_cast<std::int32_t>(way_out <= half), radius = half ^ ((half ^ way_out) & out);
+      total += radius;
+      path[k] ^= (path[k] ^ boundary[k]) & out;
+      nearest[k] &= ~out;
+      boundary[k] = out - 1;
+      duals[k] = {radius, static_cast<decltype(duals[k].top)>(k), Label::outside, 0};
+    }
+    return total;
+  }
+  /// Links of `n` events to their mates `mate` (-1: none, -2: boundary) by `path`, and in `unpaired` those that have none. All arrays
+  /// may be written up to 15 entries further. Returns how many have none; `flips` gets the marks of all paths, pairs counted once.
+  template <class Link, class Index>
+  static int link_mates(int n, const std::int32_t* path, const std::int32_t* mate, Link* links, Index* unpaired, std::uint32_t& flips) noexcept {
+    int n_unpaired = 0;
+    std::int32_t marks = 0;
+    for (int k = 0; k < n; ++k) {
+      marks ^= path[k] & ((mate[k] - k) >> 31);
+      links[k] = {static_cast<std::uint32_t>(path[k]), static_cast<Index>(k), static_cast<Index>(mate[k])};
+      unpaired[n_unpaired] = static_cast<Index>(k);
+      n_unpaired += mate[k] == -1;
+    }
+    flips = static_cast<std::uint32_t>(marks) & 1;
+    return n_unpaired;
+  }
+  /// The lightest pairing of the at most `m` set bits of two words, numbered 0 to 127, by a table of 128 x 128 (marked) distances
+  /// below 2^28. Places left over are filled with 127, whose bit is never set.
+  template <int m>
+  static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
+    constexpr const AllPairings<m>& all = all_pairings<m>;
+    int events[m], n = 0;
+    for (; low != 0; low &= low - 1) events[n++] = std::countr_zero(low);
+    for (; high != 0; high &= high - 1) events[n++] = 64 + std::countr_zero(high);
+    while (n < m) events[n++] = 127;
+    std::uint32_t distance[all.n_pairs], marks = 0;
+    for (int p = 0; p < all.n_pairs; ++p) {
+      const std::uint32_t marked = distances[128 * events[all.first[p]] + events[all.second[p]]];
+      distance[p] = marked & ~1u;
+      marks |= (marked & 1) << p;
+    }
+    LeastPairing least{INT32_MAX, 0};
+    for (int k = 0; k < all.n; ++k) {
+      std::uint32_t sum = 0;
+      for (int e = 0; e < m / 2; ++e) sum += distance[all.of[e][k]];
+      if (static_cast<std::int32_t>(sum) < least.weight)
+        least = {static_cast<std::int32_t>(sum), static_cast<std::uint32_t>(std::popcount(marks & all.set[k])) & 1};
+    }
+    return least;
+  }
+  /// The same for both parities, where a distance of the other mark costs `extra` more.
+  template <int m>
+  static LeastOfClasses least_of_classes(const std::uint32_t* distances, const std::int32_t* extra, std::uint64_t low,
+                                         std::uint64_t high) noexcept {
+    constexpr const AllPairings<m>& all = all_pairings<m>;
+    int events[m], n = 0;
+    for (; low != 0; low &= low - 1) events[n++] = std::countr_zero(low);
+    for (; high != 0; high &= high - 1) events[n++] = 64 + std::countr_zero(high);
+    while (n < m) events[n++] = 127;
+    LeastOfClasses least{{INT32_MAX, INT32_MAX}};
+    for (int k = 0; k < all.n; ++k) {
+      std::int32_t sum = 0, more = INT32_MAX;
+      std::uint32_t marks = 0;
+      for (int e = 0; e < m / 2; ++e) {
+        const int pair = all.of[e][k], at = 128 * events[all.first[pair]] + events[all.second[pair]];
+        sum += static_cast<std::int32_t>(distances[at] & ~1u);
+        marks ^= distances[at] & 1;
+        more = extra[at] < more ? extra[at] : more;
+      }
+      least.weight[marks] = sum < least.weight[marks] ? sum : least.weight[marks];
+      least.weight[1 - marks] = sum + more < least.weight[1 - marks] ? sum + more : least.weight[1 - marks];
+    }
     return least;
   }
   /// Bit k says whether bit `base + offsets[k]` of `bits` is set, for k < n <= 16. `offsets` is readable up to 16 entries.
@@ -76,6 +242,162 @@ struct Avx512Bits : ScalarBits {
     const unsigned hit = _mm512_mask_cmpeq_epi32_mask(rest, wanted, _mm512_maskz_loadu_epi32(rest, values + k));
     return k + std::countr_zero(hit);
   }
+#ifdef __AVX512VBMI2__
+  // How often the loop over a word's bits ends is as good as random: here only more than half of them cost a branch.
+  static int positions(std::uint64_t word, unsigned first, std::uint16_t* out) noexcept {
+    const __m512i set = _mm512_maskz_compress_epi8(word, bit_numbers()), from = _mm512_set1_epi16(static_cast<short>(first));
+    const int n = std::popcount(word);
+    _mm512_storeu_si512(out, _mm512_add_epi16(from, _mm512_cvtepu8_epi16(_mm512_castsi512_si256(set))));
+    if (n > 32) _mm512_storeu_si512(out + 32, _mm512_add_epi16(from, _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(set, 1))));
+    return n;
+  }
+#endif
+  // Eight at a time: how many there are is as good as random, too.
+  template <class Known, class Item, class Index>
+  static Meeting earliest(Meeting first, const Known* known, int n, const Item* items, std::int32_t base, Index top) noexcept {
+    if constexpr (sizeof(Index) == 2 && sizeof(Item) == 8) {
+      static_assert(offsetof(Item, radius) == 0 && offsetof(Item, top) == 4 && offsetof(Item, label) == 6);
+      static_assert(sizeof(Known) == 8 && offsetof(Known, distance) == 0 && offsetof(Known, leaf) == 4);
+      const auto head = [&](int k) {
+        long long bits;
+        std::memcpy(&bits, static_cast<const void*>(&items[known[k].leaf]), 8);
+        return bits;
+      };
+      for (int k = 0; k < n; k += 8) {
+        const __m512i heads =
+            _mm512_set_epi64(head(k + 7), head(k + 6), head(k + 5), head(k + 4), head(k + 3), head(k + 2), head(k + 1), head(k));
+        const __m256i radius = _mm512_cvtepi64_epi32(heads), kind = _mm512_cvtepi64_epi32(_mm512_srli_epi64(heads, 32));
+        const __m256i marked = _mm512_cvtepi64_epi32(_mm512_loadu_si512(known + k));
+        const __m256i label = _mm256_and_si256(kind, _mm256_set1_epi32(0xff0000));
+        const __mmask8 plus = _mm256_cmpeq_epi32_mask(label, _mm256_set1_epi32(static_cast<int>(Label::plus) << 16));
+        const __mmask8 minus = _mm256_cmpeq_epi32_mask(label, _mm256_set1_epi32(static_cast<int>(Label::minus) << 16));
+        const __mmask8 own = _mm256_cmpeq_epi32_mask(_mm256_and_si256(kind, _mm256_set1_epi32(0xffff)),
+                                                     _mm256_set1_epi32(static_cast<std::uint16_t>(top)));
+        const auto beyond = static_cast<__mmask8>(n - k < 8 ? 0xff << (n - k) : 0);
+        __m256i time = _mm256_sub_epi32(_mm256_sub_epi32(_mm256_and_si256(marked, _mm256_set1_epi32(-2)), radius),
+                                        _mm256_set1_epi32(base));
+        time = _mm256_mask_srai_epi32(time, plus, time, 1);
+        time = _mm256_mask_mov_epi32(time, static_cast<__mmask8>(own | minus | beyond), _mm256_set1_epi32(INT32_MAX));
+        __m256i least = _mm256_min_epi32(time, _mm256_shuffle_epi32(time, 0x4e));
+        least = _mm256_min_epi32(least, _mm256_shuffle_epi32(least, 0xb1));
+        least = _mm256_min_epi32(least, _mm256_permute4x64_epi64(least, 0x4e));
+        const std::int32_t soonest = _mm256_cvtsi256_si32(least);
+        const Known& met = known[k + std::countr_zero(static_cast<unsigned>(_mm256_cmpeq_epi32_mask(time, least)))];
+        const std::int32_t better = -static_cast<std::int32_t>(soonest < first.time);
+        first.time ^= (first.time ^ soonest) & better;
+        first.v ^= (first.v ^ met.leaf) & better;
+        first.path ^= (first.path ^ met.distance) & static_cast<std::uint32_t>(better);
+      }
+      return first;
+    } else {
+      return ScalarBits::earliest(first, known, n, items, base, top);
+    }
+  }
+  template <class Dual>
+  static std::int64_t take_halves(int n, std::int32_t* path, std::int32_t* boundary, std::int32_t* nearest, Dual* duals) noexcept {
+    if constexpr (sizeof(Dual) == 8) {
+      static_assert(offsetof(Dual, radius) == 0 && offsetof(Dual, top) == 4 && offsetof(Dual, label) == 6);
+      __m512i total = _mm512_setzero_si512();
+      for (int k = 0; k < n; k += 16) {
+        const __m512i marked = _mm512_loadu_si512(path + k), marked_out = _mm512_loadu_si512(boundary + k);
+        const __m512i half = _mm512_srai_epi32(marked, 1), way_out = _mm512_and_si512(marked_out, _mm512_set1_epi32(-2));
+        const __mmask16 out = _mm512_cmple_epi32_mask(way_out, half);
+        const __m512i radius = _mm512_maskz_min_epi32(first_of(n - k), half, way_out);
+        _mm512_storeu_si512(path + k, _mm512_mask_mov_epi32(marked, out, marked_out));
+        _mm512_storeu_si512(nearest + k, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(~out), nearest + k));
+        _mm512_storeu_si512(boundary + k, _mm512_mask_mov_epi32(_mm512_set1_epi32(-1), out, _mm512_set1_epi32(-2)));
+        store_pairs(duals + k, radius, numbers_from(k));
+        total = _mm512_add_epi64(total, _mm512_add_epi64(_mm512_cvtepu32_epi64(_mm512_castsi512_si256(radius)),
+                                                         _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(radius, 1))));
+      }
+      return _mm512_reduce_add_epi64(total);
+    } else {
+      return ScalarBits::take_halves(n, path, boundary, nearest, duals);
+    }
+  }
+  template <class Link, class Index>
+  static int link_mates(int n, const std::int32_t* path, const std::int32_t* mate, Link* links, Index* unpaired, std::uint32_t& flips) noexcept {
+    if constexpr (sizeof(Index) == 2) {
+      static_assert(sizeof(Link) == 8 && offsetof(Link, path) == 0 && offsetof(Link, u) == 4 && offsetof(Link, v) == 6);
+      int n_unpaired = 0;
+      __m512i marks = _mm512_setzero_si512();
+      for (int k = 0; k < n; k += 16) {
+        const __m512i paths = _mm512_loadu_si512(path + k), mates = _mm512_loadu_si512(mate + k), own = numbers_from(k);
+        const __mmask16 valid = first_of(n - k);
+        store_pairs(links + k, paths, _mm512_or_si512(own, _mm512_slli_epi32(mates, 16)));
+        marks = _mm512_mask_xor_epi32(marks, _mm512_mask_cmplt_epi32_mask(valid, mates, own), marks, paths);
+        const __mmask16 single = _mm512_mask_cmpeq_epi32_mask(valid, mates, _mm512_set1_epi32(-1));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(unpaired + n_unpaired),
+                            _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(single, own)));
+        n_unpaired += std::popcount(static_cast<unsigned>(single));
+      }
+      flips = static_cast<std::uint32_t>(std::popcount(static_cast<unsigned>(_mm512_test_epi32_mask(marks, _mm512_set1_epi32(1))))) & 1;
+      return n_unpaired;
+    } else {
+      return ScalarBits::link_mates(n, path, mate, links, unpaired, flips);
+    }
+  }
+#ifdef __AVX512VBMI2__
+  template <int m>
+  static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
+    constexpr const AllPairings<m>& all = all_pairings<m>;
+    const __m512i events = up_to_sixteen(low, high);
+    constexpr int n_vectors = (all.n_pairs + 15) / 16;
+    __m512i distance[2] = {};
+    std::uint32_t marks = 0;
+    for (int v = 0; v < n_vectors; ++v) {
+      const __m512i marked = _mm512_i32gather_epi32(entries_of_pairs<m>(v, events), distances, 4);
+      marks |= static_cast<std::uint32_t>(_mm512_test_epi32_mask(marked, _mm512_set1_epi32(1))) << (16 * v);
+      distance[v] = _mm512_and_si512(marked, _mm512_set1_epi32(-2));
+    }
+    __m512i least = _mm512_set1_epi32(INT32_MAX), sets = _mm512_setzero_si512();
+    for (int k = 0; k < all.n; k += 16) {
+      __m512i sum = _mm512_setzero_si512();
+      for (int e = 0; e < m / 2; ++e) {
+        const __m512i which = _mm512_loadu_si512(all.of[e] + k);
+        sum = _mm512_add_epi32(sum, n_vectors == 1 ? _mm512_permutexvar_epi32(which, distance[0])
+                                                   : _mm512_permutex2var_epi32(distance[0], which, distance[1]));
+      }
+      sets = _mm512_mask_loadu_epi32(sets, _mm512_cmplt_epi32_mask(sum, least), all.set + k);
+      least = _mm512_min_epi32(least, sum);
+    }
+    const std::int32_t weight = _mm512_reduce_min_epi32(least);
+    const __mmask16 best = _mm512_cmpeq_epi32_mask(least, _mm512_set1_epi32(weight));
+    const auto set = static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm512_castsi512_si128(_mm512_maskz_compress_epi32(best, sets))));
+    return {weight, static_cast<std::uint32_t>(std::popcount(marks & set)) & 1};
+  }
+  template <int m>
+  static LeastOfClasses least_of_classes(const std::uint32_t* distances, const std::int32_t* extra, std::uint64_t low,
+                                         std::uint64_t high) noexcept {
+    constexpr const AllPairings<m>& all = all_pairings<m>;
+    constexpr int n_vectors = (all.n_pairs + 15) / 16;
+    const __m512i events = up_to_sixteen(low, high);
+    __m512i distance[2] = {}, more[2] = {};
+    for (int v = 0; v < n_vectors; ++v) {
+      const __m512i entries = entries_of_pairs<m>(v, events);
+      distance[v] = _mm512_i32gather_epi32(entries, distances, 4);
+      more[v] = _mm512_i32gather_epi32(entries, extra, 4);
+    }
+    const auto choose = [&](const __m512i (&of)[2], __m512i which) {
+      return n_vectors == 1 ? _mm512_permutexvar_epi32(which, of[0]) : _mm512_permutex2var_epi32(of[0], which, of[1]);
+    };
+    __m512i even = _mm512_set1_epi32(INT32_MAX), odd = even;
+    for (int k = 0; k < all.n; k += 16) {
+      __m512i sum = _mm512_setzero_si512(), marks = sum, least = _mm512_set1_epi32(INT32_MAX);
+      for (int e = 0; e < m / 2; ++e) {
+        const __m512i which = _mm512_loadu_si512(all.of[e] + k), marked = choose(distance, which);
+        sum = _mm512_add_epi32(sum, _mm512_and_si512(marked, _mm512_set1_epi32(-2)));
+        marks = _mm512_xor_si512(marks, marked);
+        least = _mm512_min_epi32(least, choose(more, which));
+      }
+      const __mmask16 is_odd = _mm512_test_epi32_mask(marks, _mm512_set1_epi32(1));
+      const __m512i other = _mm512_add_epi32(sum, least);
+      even = _mm512_min_epi32(even, _mm512_mask_mov_epi32(sum, is_odd, other));
+      odd = _mm512_min_epi32(odd, _mm512_mask_mov_epi32(other, is_odd, sum));
+    }
+    return {{_mm512_reduce_min_epi32(even), _mm512_reduce_min_epi32(odd)}};
+  }
+#endif
   static std::uint32_t test_bits(const std::uint64_t* bits, std::int32_t base, const std::int16_t* offsets, int n) noexcept {
     const auto valid = static_cast<__mmask16>((1u << n) - 1);
     const __m512i at = _mm512_add_epi32(
@@ -84,6 +406,41 @@ struct Avx512Bits : ScalarBits {
         _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), valid, _mm512_srli_epi32(at, 5), bits, 4);
     const __m512i bit = _mm512_srlv_epi32(words, _mm512_and_si512(at, _mm512_set1_epi32(31)));
     return _mm512_mask_test_epi32_mask(valid, bit, _mm512_set1_epi32(1));
+  }
+
+ private:
+  static __m512i bit_numbers() noexcept {
+    return _mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928, 0x2726252423222120, 0x1f1e1d1c1b1a1918,
+                            0x1716151413121110, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
+  }
+#ifdef __AVX512VBMI2__
+  /// The numbers of the set bits of both words; 127 after the last.
+  static __m512i up_to_sixteen(std::uint64_t low, std::uint64_t high) noexcept {
+    const int n_low = std::popcount(low);
+    const __m512i from_low = _mm512_maskz_compress_epi8(low, bit_numbers());
+    const __m512i from_high = _mm512_maskz_compress_epi8(high, _mm512_or_si512(bit_numbers(), _mm512_set1_epi8(64)));
+    const __m512i both = _mm512_mask_expand_epi8(from_low, ~std::uint64_t{0} << n_low, from_high);
+    return _mm512_mask_mov_epi32(_mm512_set1_epi32(127), first_of(n_low + std::popcount(high)),
+                                 _mm512_cvtepu8_epi32(_mm512_castsi512_si128(both)));
+  }
+  /// Where in a table of 128 x 128 the pairs from 16 v on stand.
+  template <int m>
+  static __m512i entries_of_pairs(int v, __m512i events) noexcept {
+    const __m512i a = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.first + 16 * v), events);
+    const __m512i b = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.second + 16 * v), events);
+    return _mm512_or_si512(_mm512_slli_epi32(a, 7), b);
+  }
+#endif
+  static __mmask16 first_of(int n) noexcept { return static_cast<__mmask16>(n < 16 ? (1u << n) - 1 : 0xffff); }
+  static __m512i numbers_from(int k) noexcept {
+    return _mm512_add_epi32(_mm512_set1_epi32(k), _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  }
+  /// Sixteen words of which `first` is the lower half, `second` the upper.
+  static void store_pairs(void* out, __m512i first, __m512i second) noexcept {
+    const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    _mm512_storeu_si512(out, _mm512_permutex2var_epi32(first, low, second));
+    _mm512_storeu_si512(static_cast<std::byte*>(out) + 64, _mm512_permutex2var_epi32(first, high, second));
   }
 };
 using NativeBits = Avx512Bits;
