@@ -36,7 +36,7 @@ BANNED_WORDS = {
     r"^\s*(static\s+)?thread_local\b": "thread_local",
 }
 INTRINSICS = re.compile(r"\b_mm\d*_\w+|\b__m(128|256|512)\w*\b|\bv(ld|st)1q?_\w+|\b(u?int|float)\d+x\d+_t\b")
-C_API_MACRO = "SPINEL_DEFINE_C_API"  # the one switch outside core/config.hpp
+C_API_MACROS = ("SPINEL_DEFINE_C_API", "SPINEL_DEFINE_C_NETWORK", "__cplusplus")  # outside core/config.hpp
 
 
 def without_comments(text):
@@ -92,7 +92,7 @@ def check_header(header):
         directive = re.match(r"\s*#\s*(if|ifdef|ifndef|elif|define|undef)\b(.*)", line)
         if directive:
             word, rest = directive.groups()
-            if header.startswith("spinel/decode/c_api") and (C_API_MACRO in rest or "__cplusplus" in rest):
+            if header.startswith("spinel/decode/c_api") and any(macro in rest for macro in C_API_MACROS):
                 continue
             if word in ("define", "undef") and header != "spinel/core/config.hpp":
                 complain(number, f"#{word}: macros live in core/config.hpp only")
