@@ -42,13 +42,12 @@ constexpr int n_ways = 11;
 
 template <int distance>
 int measure(const spinel::io::DetectorErrorModel& model, const std::string& bytes, int repetitions) {
-  using Engine = spinel::AnyRoundsLatticeMatcher<distance, std::int16_t>;
   constexpr spinel::MemoryExperiment experiment{.distance = distance, .rounds = distance, .basis = spinel::Basis::X};
-  constexpr auto capacity = spinel::LatticeCapacity::uniform(distance);
+  using Engine = spinel::LatticeMatcher<experiment>;
   const auto edges = spinel::io::graph_edges(model)->edges;
   const auto engine = std::make_unique<Engine>();
-  std::vector<std::byte> own(Engine::memory_bytes(distance, capacity)), scratch(Engine::scratch_bytes(distance, capacity, edges.size()));
-  if (engine->set_up(experiment, edges, own, scratch, spinel::DetectorNumbering::stim) != spinel::Status::ok) {
+  std::vector<std::byte> scratch(Engine::scratch_bytes(edges.size()));
+  if (engine->set_up(edges, scratch, spinel::DetectorNumbering::stim) != spinel::Status::ok) {
     std::fprintf(stderr, "gap_bench: not a memory experiment of this distance\n");
     return 1;
   }
