@@ -135,9 +135,9 @@ class LatticeWindowOver {
  private:
   static constexpr std::size_t n_model_detectors = static_cast<std::size_t>(model_experiment.n_detectors());
   static constexpr int h = stream.n_checks();
-  /// Pairs later than this do not lower what they imply: the next window does it again, and three rounds beyond the seam are as good as
-  /// all of them (docs/decisions/0034).
-  static constexpr int first_uncorrelated_layer = first_buffer_layer + 3;
+  /// Pairs later than this do not lower what they imply: the next window does it again, and two thirds of the distance beyond the seam
+  /// are as good as all of it (docs/decisions/0034).
+  static constexpr int first_uncorrelated_layer = first_buffer_layer + (2 * stream.distance + 2) / 3;
   static constexpr std::int32_t not_reached = -1;
   struct Reached {
     MarkedDistance distance = 0;
