@@ -157,5 +157,40 @@ TEST(LatticeMatcher, EqualsTheGeneralEngineWithoutVectorInstructions) {
   check<MemoryExperiment{.distance = 5, .rounds = 4, .basis = Basis::X}, ScalarBits>(150);
 }
 
+
+TEST(BitOps, PicksAndListsBitsOneByOne) {
+  std::mt19937_64 random(5);
+  const auto check = [&]<class BitOps>(BitOps) {
+    for (int repeat = 0; repeat < 3000; ++repeat) {
+      constexpr int stride = 11;
+      unsigned char bytes[2 * stride + 8];
+      for (auto& byte : bytes) byte = static_cast<unsigned char>(random() & random());
+      const int shift = static_cast<int>(random() % 8);
+      std::uint8_t places[16];
+      std::uint16_t groups[3] = {};
+      std::uint32_t wanted = 0;
+      for (unsigned k = 0; k < 16; ++k) {
+        places[k] = static_cast<std::uint8_t>(random() % 57);
+        const unsigned layer = random() % 4, at = 8 * stride * layer + places[k] + static_cast<unsigned>(shift);
+        if (layer == 3) continue;  // in no group
+        groups[layer] = static_cast<std::uint16_t>(groups[layer] | 1u << k);
+        wanted |= ((bytes[at / 8] >> (at % 8)) & 1u) << k;
+      }
+      EXPECT_EQ(BitOps::pick(bytes + stride, stride, shift, places, groups), wanted);
+      // From none to all 64.
+      std::uint64_t word = random();
+      for (int k = 0; k < repeat % 6; ++k) word = repeat % 2 == 0 ? word & random() : word | random();
+      std::uint16_t listed[64];
+      std::vector<std::uint16_t> set;
+      for (unsigned k = 0; k < 64; ++k)
+        if ((word >> k) & 1) set.push_back(static_cast<std::uint16_t>(640 + k));
+      const int n = BitOps::positions(word, 640, listed);
+      EXPECT_EQ(std::vector<std::uint16_t>(listed, listed + n), set);
+    }
+  };
+  check(ScalarBits{});
+  check(NativeBits{});
+}
+
 }  // namespace
 }  // namespace spinel

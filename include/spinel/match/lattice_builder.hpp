@@ -271,30 +271,23 @@ class LatticeTableBuilder {
   int emit_near(int lane, Tables& tables) noexcept {
     collect(lane, tables.radius[0]);
     NearTable table;
-    int first[4] = {};
-    for (int k = 0; k < n_list_; ++k) {
-      const int layer = list_[k].layers + 1;
-      table.mask[layer] |= std::uint64_t{1} << (list_[k].positions + window_reach);
-      for (int later = layer + 1; later < 4; ++later) ++first[later];
-    }
-    for (int layer = 0; layer < 3; ++layer) table.first_slot[layer] = static_cast<std::uint8_t>(first[layer]);
     int order[16];
     for (int k = 0; k < n_list_; ++k) order[k] = k;
     spinel::sort(order, order + n_list_, [&](int a, int b) {
       const auto x = distance_of(list_[a].distance), y = distance_of(list_[b].distance);
       return x != y ? x < y : a < b;
     });
-    for (auto& rank : table.rank) rank = 16;
     for (auto& unknown : table.distance) unknown = static_cast<MarkedDistance>(tables.radius[0]);
     for (int rank = 0; rank < n_list_; ++rank) {
-      table.rank[order[rank]] = static_cast<std::uint8_t>(rank);
-      table.offset[rank] = static_cast<std::int16_t>(list_[order[rank]].offset());
-      table.distance[rank] = list_[order[rank]].distance;
+      const Seen& seen = list_[order[rank]];
+      table.place[rank] = static_cast<std::uint8_t>(seen.positions + window_reach);
+      table.in_layer[seen.layers + 1] = static_cast<std::uint16_t>(table.in_layer[seen.layers + 1] | 1u << rank);
+      table.offset[rank] = static_cast<std::int16_t>(seen.offset());
+      table.distance[rank] = seen.distance;
     }
     for (std::size_t k = 0; k < tables.n_near; ++k) {
       const NearTable& known = tables.near[k];
-      if (spinel::equal(known.mask, known.mask + 3, table.mask) && spinel::equal(known.rank, known.rank + 16, table.rank) &&
-          spinel::equal(known.offset, known.offset + 17, table.offset) &&
+      if (spinel::equal(known.place, known.place + 16, table.place) && spinel::equal(known.in_layer, known.in_layer + 3, table.in_layer) &&
           spinel::equal(known.distance, known.distance + 17, table.distance))
         return static_cast<int>(k);
     }

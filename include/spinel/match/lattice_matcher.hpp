@@ -4,6 +4,7 @@
 // are each other's; what is left is matched by alternating trees (lattice_tree.hpp). The answer is always exact.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -241,6 +242,7 @@ class AnyRoundsLatticeMatcher {
     boundary_.lay_out(n + 16, arena);
     unpaired_.lay_out(n + 16, arena);
     given_.lay_out(n + 1, arena);
+    fired_.lay_out(n + 64, arena);
   }
 
   /// Fills the table of all distances.
@@ -416,19 +418,22 @@ class AnyRoundsLatticeMatcher {
   template <class Kept>
   bool read(const std::uint8_t* events, Kept&& kept) noexcept {
     // Words first, then the events of all of them: two loops whose ends are predictable, instead of one for every word.
-    constexpr std::size_t n_bits_at_once = 2048;
-    std::uint16_t fired[n_bits_at_once + 64];
+    constexpr std::size_t n_bits_at_once = 65536;
+    std::uint16_t* const fired = fired_;
     const std::size_t n_detectors = this->n_detectors();
     int n = 0;
     std::uint64_t impossible = 0;
     for (std::size_t begin = 0; begin < n_detectors; begin += n_bits_at_once) {
       const std::size_t end = begin + n_bits_at_once < n_detectors ? begin + n_bits_at_once : n_detectors;
       int n_fired = 0;
-      for (std::size_t first = begin; first < end; first += 64) {
-        const std::uint64_t word = load_word(events, first, n_detectors) & kept(first);
+      const auto take = [&](std::size_t first, std::uint64_t word) {
+        word &= kept(first);
         impossible |= word & never_fires_[first / 64];
         n_fired += BitOps::positions(word, static_cast<unsigned>(first - begin), fired + n_fired);
-      }
+      };
+      std::size_t first = begin;
+      for (; first + 64 <= end; first += 64) take(first, load_word(events, first, first + 64));
+      if (first < end) take(first, load_word(events, first, end));
       for (int k = 0; k < n_fired; ++k) {
         const std::int32_t id = id_of_[begin + fired[k]];
         events_.ids[n] = id;
@@ -448,11 +453,10 @@ class AnyRoundsLatticeMatcher {
     for (int k = 0; k < n; ++k) {
       const int id = events_.ids[k];
       const detail::NearTable& near = tables.near[tables.near_of[id]];
-      const std::uint64_t slots = events_.around(id).template slots<BitOps>(near);
-      const unsigned rank = BitOps::least_rank(static_cast<std::uint32_t>(slots), near.rank);
+      const int rank = std::countr_zero(events_.around(id).template slots<BitOps>(near) | 1u << 16);
       path_[k] = static_cast<std::int32_t>(near.distance[rank]);
       boundary_[k] = static_cast<std::int32_t>(tables.boundary[id]);
-      nearest_[k] = rank < 16 ? id + near.offset[rank] : 0;
+      nearest_[k] = (id + near.offset[rank]) & ((rank >> 4) - 1);  // 0 where there is none
     }
     tree_.weight = BitOps::take_halves(n, path_, boundary_, nearest_, &tree_.dual(0));
   }
@@ -504,6 +508,7 @@ class AnyRoundsLatticeMatcher {
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 16)> nearest_, path_, boundary_;
   LatticeArray<Index, Sizes::of(Sizes::detectors + 16)> unpaired_;
   LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> given_;
+  LatticeArray<std::uint16_t, Sizes::of(Sizes::detectors + 64)> fired_;
 };
 
 /// The same for one experiment, with its memory inside: `sizeof` is all that it will ever use.

@@ -112,10 +112,9 @@ class LatticePlaces {
     const LayerWindows<Layout> around(bits, id - window_reach);
     if (radius <= tables_->radius[0]) {
       const NearTable& near = tables_->near[tables_->near_of[id]];
-      std::uint64_t slots = around.template slots<BitOps>(near);
-      for (slots &= 0xffff; slots != 0; slots &= slots - 1) {
-        const unsigned rank = near.rank[std::countr_zero(slots)];
-        if (distance_of(near.distance[rank]) < radius) visit(id + near.offset[rank], near.distance[rank]);
+      for (std::uint32_t slots = around.template slots<BitOps>(near); slots != 0; slots &= slots - 1) {
+        const int slot = std::countr_zero(slots);
+        if (distance_of(near.distance[slot]) < radius) visit(id + near.offset[slot], near.distance[slot]);
       }
       return;
     }

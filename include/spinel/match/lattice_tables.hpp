@@ -25,14 +25,15 @@ constexpr MarkedDistance sum_of(MarkedDistance a, MarkedDistance b) noexcept { r
 /// Windows start this many bits before a check's own place and are 57 bits wide.
 inline constexpr int window_reach = 28;
 
-/// Up to 16 slots in 3 layers, ordered by layer and bit. `rank[k]` is the place of slot k by distance; row 16 stands for none.
+/// Up to 16 slots in 3 layers, the nearest first; row 16 stands for none. Slot k is bit `place[k]` of the window of layer j where bit k
+/// of `in_layer[j]` is set. Two cache lines.
 struct alignas(64) NearTable {
-  std::uint64_t mask[3] = {};
-  std::uint8_t first_slot[3] = {};
-  std::uint8_t rank[16] = {};
+  std::uint8_t place[16] = {};
+  std::uint16_t in_layer[3] = {};
   std::int16_t offset[17] = {};
   MarkedDistance distance[17] = {};
 };
+static_assert(sizeof(NearTable) == 128);
 
 /// Up to 64 slots in 5 layers; their offsets and distances start at `begin` in the slot arrays.
 struct WindowTable {
@@ -79,9 +80,8 @@ class LayerWindows {
   }
   /// The bits that a table knows, by slot.
   template <class BitOps>
-  std::uint64_t slots(const NearTable& near) const noexcept {
-    return BitOps::extract((*this)[-1], near.mask[0]) | BitOps::extract((*this)[0], near.mask[1]) << near.first_slot[1] |
-           BitOps::extract((*this)[1], near.mask[2]) << near.first_slot[2];
+  std::uint32_t slots(const NearTable& near) const noexcept {
+    return BitOps::pick(bytes_, Layout::layer_stride / 8, shift_, near.place, near.in_layer);
   }
   template <class BitOps>
   std::uint64_t slots(const WindowTable& window) const noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations on packed bits and small integers that the lattice matcher is made of: gather masked bits, find the best
-// ranked of sixteen slots, find the earliest of many times, list or test many bits at once. `ScalarBits` is the definition; the
+// Operations on packed bits and small integers that the lattice matcher is made of: gather masked bits, pick bits by their places,
+// find the earliest of many times, list many bits at once. `ScalarBits` is the definition; the
 // other types are the same functions on one instruction set, chosen as a template argument (default `NativeBits`).
 #pragma once
 
@@ -82,14 +82,17 @@ struct ScalarBits {
     for (int at = 0; mask != 0; mask &= mask - 1, ++at) bits |= ((word >> std::countr_zero(mask)) & 1) << at;
     return bits;
   }
-  /// Least `ranks[k]` over the bits k of `slots`; 16 where `slots` is empty. Ranks are at most 16.
-  static unsigned least_rank(std::uint32_t slots, const std::uint8_t* ranks) noexcept {
-    unsigned least = 16;
-    for (; slots != 0; slots &= slots - 1) {
-      const unsigned rank = ranks[std::countr_zero(slots)];
-      least = rank < least ? rank : least;
+  /// Bit k of the result, k < 16, is bit `shift + places[k]`, at most 63, of the 8 bytes at `bytes + (j - 1) stride`, where bit k of
+  /// `groups[j]` is set (for at most one j < 3); 0 where none is.
+  static std::uint32_t pick(const unsigned char* bytes, int stride, int shift, const std::uint8_t* places, const std::uint16_t* groups) noexcept {
+    std::uint32_t picked = 0;
+    for (int j = 0; j < 3; ++j) {
+      std::uint64_t word;
+      std::memcpy(&word, bytes + (j - 1) * stride, 8);
+      word >>= shift;
+      for (int k = 0; k < 16; ++k) picked |= static_cast<std::uint32_t>(((word >> places[k]) & 1) << k) & groups[j];
     }
-    return least;
+    return picked;
   }
   /// Index of a least value of `values[0..n)`, n >= 1.
   static int index_of_least(const std::int32_t* values, int n) noexcept {
@@ -204,27 +207,22 @@ struct ScalarBits {
     }
     return least;
   }
-  /// Bit k says whether bit `base + offsets[k]` of `bits` is set, for k < n <= 16. `offsets` is readable up to 16 entries.
-  static std::uint32_t test_bits(const std::uint64_t* bits, std::int32_t base, const std::int16_t* offsets, int n) noexcept {
-    std::uint32_t hits = 0;
-    for (int k = 0; k < n; ++k) {
-      const auto at = static_cast<std::uint32_t>(base + offsets[k]);
-      hits |= static_cast<std::uint32_t>((bits[at / 64] >> (at % 64)) & 1) << k;
-    }
-    return hits;
-  }
 };
 
 #if defined(__BMI2__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 /// The same on x86-64 with BMI2 and AVX-512 (F, BW, VL, DQ).
 struct Avx512Bits : ScalarBits {
   static std::uint64_t extract(std::uint64_t word, std::uint64_t mask) noexcept { return _pext_u64(word, mask); }
-  static unsigned least_rank(std::uint32_t slots, const std::uint8_t* ranks) noexcept {
-    __m128i x = _mm_mask_blend_epi8(static_cast<__mmask16>(slots), _mm_set1_epi8(16),
-                                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(ranks)));
-    x = _mm_min_epu8(_mm_and_si128(x, _mm_set1_epi16(255)), _mm_srli_epi16(x, 8));
-    return static_cast<unsigned>(_mm_cvtsi128_si32(_mm_minpos_epu16(x))) & 0xffffu;
+#ifdef __AVX512BITALG__
+  static std::uint32_t pick(const unsigned char* bytes, int stride, int shift, const std::uint8_t* places, const std::uint16_t* groups) noexcept {
+    const __m128i at = _mm_add_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(places)), _mm_set1_epi8(static_cast<char>(shift)));
+    const auto picked = [&](int j) {
+      const __m128i word = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes + (j - 1) * stride));
+      return static_cast<std::uint32_t>(_mm_bitshuffle_epi64_mask(_mm_broadcastq_epi64(word), at) & groups[j]);
+    };
+    return picked(0) | picked(1) | picked(2);
   }
+#endif
   static int index_of_least(const std::int32_t* values, int n) noexcept {
     if (n <= 8) return ScalarBits::index_of_least(values, n);
     __m512i least = _mm512_set1_epi32(INT32_MAX);
@@ -243,12 +241,21 @@ struct Avx512Bits : ScalarBits {
     return k + std::countr_zero(hit);
   }
 #ifdef __AVX512VBMI2__
-  // How often the loop over a word's bits ends is as good as random: here only more than half of them cost a branch.
+  // How often the loop over a word's bits ends is as good as random: here only more than a quarter of them cost a branch. Sixteen at a
+  // time, because stores of whole cache lines would mostly cross one.
   static int positions(std::uint64_t word, unsigned first, std::uint16_t* out) noexcept {
-    const __m512i set = _mm512_maskz_compress_epi8(word, bit_numbers()), from = _mm512_set1_epi16(static_cast<short>(first));
+    const __m512i set = _mm512_maskz_compress_epi8(word, bit_numbers());
     const int n = std::popcount(word);
-    _mm512_storeu_si512(out, _mm512_add_epi16(from, _mm512_cvtepu8_epi16(_mm512_castsi512_si256(set))));
-    if (n > 32) _mm512_storeu_si512(out + 32, _mm512_add_epi16(from, _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(set, 1))));
+    const auto store = [&](int from, __m128i numbers) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + from),
+                          _mm256_add_epi16(_mm256_set1_epi16(static_cast<short>(first)), _mm256_cvtepu8_epi16(numbers)));
+    };
+    store(0, _mm512_castsi512_si128(set));
+    if (n > 16) {
+      store(16, _mm512_extracti32x4_epi32(set, 1));
+      store(32, _mm512_extracti32x4_epi32(set, 2));
+      store(48, _mm512_extracti32x4_epi32(set, 3));
+    }
     return n;
   }
 #endif
@@ -398,15 +405,6 @@ struct Avx512Bits : ScalarBits {
     return {{_mm512_reduce_min_epi32(even), _mm512_reduce_min_epi32(odd)}};
   }
 #endif
-  static std::uint32_t test_bits(const std::uint64_t* bits, std::int32_t base, const std::int16_t* offsets, int n) noexcept {
-    const auto valid = static_cast<__mmask16>((1u << n) - 1);
-    const __m512i at = _mm512_add_epi32(
-        _mm512_set1_epi32(base), _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(offsets))));
-    const __m512i words =
-        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), valid, _mm512_srli_epi32(at, 5), bits, 4);
-    const __m512i bit = _mm512_srlv_epi32(words, _mm512_and_si512(at, _mm512_set1_epi32(31)));
-    return _mm512_mask_test_epi32_mask(valid, bit, _mm512_set1_epi32(1));
-  }
 
  private:
   static __m512i bit_numbers() noexcept {
