@@ -79,37 +79,13 @@ class LatticeFarBuilder {
   /// Whether something did not fit.
   bool is_full() const noexcept { return is_full_; }
 
-  /// Who is in the far tier of `lane`, as parts of at most `part_bits` bits.
+  /// Who is in the far tiers of `lane`, one after the other, as parts of at most `part_bits` bits.
   Status cut(const Around& around, int lane, Tables& tables) noexcept {
     auto& parts = parts_[lane];
     parts.n = 0;
-    FarPart part;
-    int layers = 0, start = 0;
-    std::uint64_t hash = 0;
-    int n = 0;
-    const auto close = [&] {
-      if (n == 0) return true;
-      const int number = emit_part(part, n, hash, tables);
-      parts.layers[parts.n] = static_cast<std::int8_t>(layers);
-      parts.place[parts.n++] = {static_cast<std::int16_t>(layers * Layout::layer_stride + start), static_cast<std::uint16_t>(number)};
-      n = 0;
-      return number >= 0;
-    };
-    for (const auto& place : around) {
-      const auto marked = static_cast<MarkedDistance>(place.from[lane]);
-      if (distance_of(marked) < tables.radius[1] || distance_of(marked) >= tables.radius[Tables::far_tier]) continue;
-      if (n == 0 || place.layers != layers || place.positions - start >= part_bits) {
-        if (!close()) return Status::out_of_capacity;
-        layers = place.layers;
-        start = place.positions;
-        part = {};
-        hash = 0;
-      }
-      part.mask |= std::uint64_t{1} << (place.positions - start);
-      distances_[n++] = marked;
-      ContentNumbers::mix(hash, static_cast<std::uint64_t>(place.positions - start) << 32 | marked);
-    }
-    return close() ? Status::ok : Status::out_of_capacity;
+    if (!cut(around, lane, tables, Tables::far_tier - 1)) return Status::out_of_capacity;
+    parts.n_first = parts.n;
+    return cut(around, lane, tables, Tables::far_tier) ? Status::ok : Status::out_of_capacity;
   }
   /// Whether `owner`'s parts, read at `other`'s layer, are `other`'s: what is missing there must not exist there.
   bool serves(const Around& around, int type, int owner, int other) const noexcept {
@@ -141,18 +117,48 @@ class LatticeFarBuilder {
     if (number < tables.n_far) return static_cast<int>(number);
     const auto begin = static_cast<std::uint32_t>(tables.n_far_places);
     for (int k = 0; k < parts.n; ++k) tables.far_places[tables.n_far_places++] = parts.place[k];
-    tables.far[tables.n_far] = {begin, static_cast<std::uint32_t>(tables.n_far_places)};
+    tables.far[tables.n_far] = {begin, begin + static_cast<std::uint32_t>(parts.n_first), static_cast<std::uint32_t>(tables.n_far_places)};
     return static_cast<int>(tables.n_far++);
   }
 
  private:
   static constexpr int part_bits = Tables::far_part_bits, most_parts = Tables::most_far_parts;
   struct Parts {
-    int n;
-    FarPlace place[most_parts];
-    std::int8_t layers[most_parts];
+    int n, n_first;
+    FarPlace place[2 * most_parts];
+    std::int8_t layers[2 * most_parts];
   };
 
+  bool cut(const Around& around, int lane, Tables& tables, int tier) noexcept {
+    auto& parts = parts_[lane];
+    FarPart part;
+    int layers = 0, start = 0;
+    std::uint64_t hash = 0;
+    int n = 0;
+    const auto close = [&] {
+      if (n == 0) return true;
+      const int number = emit_part(part, n, hash, tables);
+      parts.layers[parts.n] = static_cast<std::int8_t>(layers);
+      parts.place[parts.n++] = {static_cast<std::int16_t>(layers * Layout::layer_stride + start), static_cast<std::uint16_t>(number)};
+      n = 0;
+      return number >= 0;
+    };
+    for (const auto& place : around) {
+      const auto marked = static_cast<MarkedDistance>(place.from[lane]);
+      if (distance_of(marked) < tables.radius[tier - 1] || distance_of(marked) >= tables.radius[tier]) continue;
+      if (n == 0 || place.layers != layers || place.positions - start >= part_bits) {
+        if (!close()) return false;
+        layers = place.layers;
+        start = place.positions;
+        part = {};
+        hash = 0;
+      }
+      part.mask |= std::uint64_t{1} << (place.positions - start);
+      distances_[n++] = marked;
+      ContentNumbers::mix(hash, static_cast<std::uint64_t>(place.positions - start) << 32 | marked);
+    }
+    return close();
+  }
   int emit_part(FarPart& part, int n_distances, std::uint64_t hash, Tables& tables) noexcept {
     const auto n = static_cast<std::size_t>(n_distances);
     if (tables.n_far_parts == tables.capacity.far_parts || tables.n_far_slots + n > tables.capacity.far_slots) {

@@ -164,16 +164,13 @@ class LatticeMetric {
       tree_.touch(other);
       if (events_.push(leaf, {path, other})) events_.push(other, {path, leaf});
     };
-    const std::int32_t from = tables_.radius[tier - 1];
     if (tier > Tables::far_tier) {
+      const std::int32_t from = tables_.radius[tier - 1];
       return paths_.from_within_boundary(tables_, id, tables_.radius[tier], [&](int met, MarkedDistance path) {
         if (distance_of(path) >= from && events_.has_event(met)) meet(events_.event_at[met], path);
       });
     }
-    const std::int32_t to = tables_.radius[tier];
-    tables_.for_far(events_.bits, id, [&](int met, MarkedDistance path) {
-      if (distance_of(path) >= from && distance_of(path) < to) meet(events_.event_at[met], path);
-    });
+    tables_.for_far(events_.bits, id, tier, [&](int met, MarkedDistance path) { meet(events_.event_at[met], path); });
   }
   void open_window(Index leaf, int id) noexcept {
     tree_.touch(leaf);

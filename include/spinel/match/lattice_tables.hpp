@@ -53,9 +53,10 @@ struct FarPlace {
   std::int16_t offset = 0;
   std::uint16_t part = 0;
 };
-/// Range of the places of parts.
+/// Range of the places of parts, those that the first of the two far tiers adds before those of the second.
 struct FarTable {
   std::uint32_t begin = 0;
+  std::uint32_t middle = 0;
   std::uint32_t end = 0;
 };
 
@@ -169,9 +170,9 @@ struct LatticeTables {
   EdgeRows edges;
   LatticeArray<MarkedDistance, Sizes::of(Layout::n_edge_rows)> boundary_edge;
   LatticeArray<std::uint8_t, Sizes::of(Layout::n_edge_rows)> degree;
-  /// All events nearer than radius[tier] are known to a leaf of that tier; tiers 0, 1 and up to the far tier are the tables.
+  /// All events nearer than radius[tier] are known to a leaf of that tier; tier 1 is the window, the two up to the far tier have lists.
   static constexpr int far_tier = 3;
-  /// Bits of a part, and parts of a list: every layer may need some, the more the longer its rows are.
+  /// Bits of a part, and parts of a list and tier: every layer may need some, the more the longer its rows are.
   static constexpr int far_part_bits = 57;
   static constexpr int most_far_parts = (2 * Layout::max_layers_reached + 1) * (Layout::n_positions / far_part_bits + 2);
   std::int32_t radius[max_tiers] = {};
@@ -182,10 +183,11 @@ struct LatticeTables {
   std::size_t n_far = 0, n_far_places = 0, n_far_parts = 0, n_far_slots = 0, n_edge_kinds = 0;
 
   const SiteRow& row(int id) const noexcept { return rows[layout.site_row(layout.site(id))]; }
-  /// `visit(id, marked distance)` for the bits that the far list of `id` knows.
+  /// `visit(id, marked distance)` for the bits that the far list of `id` adds in `tier`.
   template <class Visit>
-  void for_far(const std::uint64_t* bits, int id, Visit&& visit) const noexcept {
+  void for_far(const std::uint64_t* bits, int id, int tier, Visit&& visit) const noexcept {
     const FarTable& list = far[row(id).far];
+    const std::uint32_t begin = tier < far_tier ? list.begin : list.middle, end = tier < far_tier ? list.middle : list.end;
     struct {
       std::uint64_t hits;
       std::int32_t from;
@@ -193,7 +195,7 @@ struct LatticeTables {
     } found[most_far_parts + 1];
     // Which parts have events in them is as good as random: first all parts without a branch, then the hits of all in one loop.
     int n = 0;
-    for (std::uint32_t k = list.begin; k < list.end; ++k) {
+    for (std::uint32_t k = begin; k < end; ++k) {
       const int from = id + far_places[k].offset;
       const std::uint64_t hits = read_bits(bits, from) & far_parts[far_places[k].part].mask;
       found[n] = {hits, from, far_places[k].part};
