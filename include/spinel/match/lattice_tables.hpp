@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/status.hpp>
@@ -212,13 +213,11 @@ struct LatticeTables {
     }
   }
 
-  /// No two places are nearer to each other, by the layers and the positions that edges lead on.
+  /// No two places of one check type are nearer to each other, by the layers and the positions that edges lead on.
   std::int32_t least_distance(const LatticeSite& x, const LatticeSite& y) const noexcept {
-    if (x.type != y.type) return no_limit;
-    const std::int64_t layers = std::int64_t{x.layer < y.layer ? y.layer - x.layer : x.layer - y.layer} * per_layer;
-    const std::int64_t positions = std::int64_t{x.position < y.position ? y.position - x.position : x.position - y.position} * per_position;
-    const std::int64_t least = layers < positions ? positions : layers;
-    return least < no_limit ? static_cast<std::int32_t>(least) : no_limit;
+    const std::int64_t layers = std::int64_t{spinel::abs(x.layer - y.layer)} * per_layer;
+    const std::int64_t positions = std::int64_t{spinel::abs(x.position - y.position)} * per_position;
+    return static_cast<std::int32_t>(spinel::min(spinel::max(layers, positions), std::int64_t{no_limit}));
   }
 
   /// Bytes of tables in use.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
@@ -73,7 +74,7 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
   /// Prepares for a shot.
   void begin() noexcept {
     Items::begin();
-    n_tall_ = n_searches_ = 0;
+    n_tall_[0] = n_tall_[1] = n_searches_ = 0;
   }
   /// Ends a shot: items look unused again. `forget` is called for every touched leaf.
   template <class Forget>
@@ -94,7 +95,7 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
     now_ = 0;
     ++n_searches_;
     bool minus_blossoms = false;
-    if (search_nearby(metric, root)) return;
+    if (search_nearby(metric, root, max_items)) return;
     int size = n_plus_ + n_minus_;
     if (size == 0) {
       const Index root_item = dual(root).top;
@@ -195,15 +196,20 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
 
   // == The first steps of a search ==
   /// Most trees end with their first leaf, or with the first pair that it meets: these steps need none of a tree's bookkeeping.
-  /// True where the root is matched now; else the tree so far is as the loop of `search` wants it, or not begun.
+  /// True where the search is over; else the tree so far is as the loop of `search` wants it, or not begun.
   template <class Metric>
-  bool search_nearby(Metric& metric, Index root) noexcept {
+  bool search_nearby(Metric& metric, Index root, int max_items) noexcept {
     Dual& own = dual(root);
     if (own.top != root) return false;
     touch(root);
     if (!knows_enough(metric, root)) return false;
     const Meeting first = next_meeting(metric, root);
-    if (first.v == explore_further) return false;
+    if (first.v == explore_further) {
+      own.change(0, Label::plus);
+      plus_[n_plus_++] = root;
+      begin_looking(root, first);
+      return false;
+    }
     const Link link{first.path, root, static_cast<Index>(first.v)};
     if (first.v == to_boundary) {
       own.radius += first.time;
@@ -236,11 +242,14 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
     const Meeting& last = next[by_plus];
     const auto end = static_cast<Index>(last.v);
     // The root has no mate either, but who meets it closes a blossom.
-    if (end == to_boundary || (end >= 0 && dual(end).label == Label::outside && match_around(end).v < 0)) {
+    const bool is_met = end >= 0 && dual(end).label == Label::outside;
+    const bool is_over = end == to_boundary || (is_met && match_around(end).v < 0);
+    if (is_over || (is_met && max_items < 5)) {
       const Link way_out{last.path, by_plus ? plus_id : root, end};
       own.change(last.time, Label::outside);
       plus.change(last.time, Label::outside);
       minus.change(-last.time, Label::outside);
+      if (!is_over) return true;
       if (end >= 0) {
         for_leaves(dual(end).top, [&](Index leaf) { touch(leaf); });
         match_around(end) = way_out.reversed();
@@ -254,11 +263,13 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
     plus_[n_plus_++] = root;
     plus_[n_plus_++] = plus_id;
     minus_[n_minus_++] = minus_id;
-    for (const Meeting& meeting : next) {
-      next_[n_growing_].u = n_growing_ == 0 ? root : plus_id;
-      note(n_growing_++, meeting);
-    }
+    begin_looking(root, next[0]);
+    begin_looking(plus_id, next[1]);
     return false;
+  }
+  void begin_looking(Index leaf, const Meeting& next) noexcept {
+    grow_leaf(leaf);
+    note(n_growing_ - 1, next);
   }
   /// True where a leaf may grow beyond now with what it knows, as usual leaves do.
   template <class Metric>
@@ -330,36 +341,57 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
     mine->search = n_searches_;
     mine->allowed = 0;
     std::int32_t allowed = 2 * known - metric.usual_radius();
-    for (int k = 0; k < n_tall_; ++k) {
-      Tall& tall = tall_[k];
-      const Dual& other = dual(tall.leaf);
-      const bool grows = other.label == Label::plus;
-      const std::int32_t taken = other.radius + (grows ? now_ : other.label == Label::minus ? -now_ : 0);
-      const std::int32_t present = tall.search == n_searches_ ? tall.allowed : 0;
-      const std::int32_t apart = metric.least_distance(mine->site, tall.site) - taken;
-      // Most are too far away to matter.
-      if (apart >= (grows ? 2 * allowed - radius : allowed) && (!grows || 2 * (present - taken) <= apart - radius)) continue;
-      if (other.top == own.top) continue;
-      const std::int32_t others = metric.known_radius(tall.leaf);
-      std::int32_t room = 2 * (known > others ? known : others) - taken;
-      if (apart > room) room = apart;
-      const std::int32_t half = (room - radius) >> 1, limit = grows ? radius + half : room;
-      if (limit >= allowed && !(grows && present > taken + half)) continue;
-      bool knows = false;
-      metric.lists().for_known(leaf, [&](Index one, MarkedDistance) { knows |= one == tall.leaf; });
-      if (knows) continue;
-      if (limit < allowed) allowed = limit;
-      if (grows && present > taken + half) {
-        tall.allowed = taken + half;
-        recall(tall.leaf, now_ + half);
+    const int type = mine->site.type;
+    Tall* const all = &tall_[type == 0 ? 0 : n_leaves_max() - n_tall_[1]];
+    constexpr int n_at_once = 32;
+    Tall* near[n_at_once];
+    for (int begin = 0; begin < n_tall_[type]; begin += n_at_once) {
+      // Most are too far away to matter; which are not is as good as random, so this loop has no branches.
+      int n_near = 0;
+      for (int k = begin; k < n_tall_[type] && k < begin + n_at_once; ++k) {
+        const Reach reach = reach_of(all[k]);
+        const std::int32_t apart = metric.least_distance(mine->site, all[k].site) - reach.taken;
+        const std::int32_t enough = allowed + ((allowed - radius) & reach.grows), yields = (2 * (reach.present - reach.taken) + radius) & reach.grows;
+        near[n_near] = &all[k];
+        n_near += (apart < enough) | (apart < yields);
+      }
+      for (int k = 0; k < n_near; ++k) {
+        Tall& tall = *near[k];
+        const auto [taken, present, grows] = reach_of(tall);
+        if (dual(tall.leaf).top == own.top) continue;
+        const std::int32_t apart = metric.least_distance(mine->site, tall.site) - taken, others = metric.known_radius(tall.leaf);
+        const std::int32_t room = spinel::max(2 * spinel::max(known, others) - taken, apart);
+        const std::int32_t half = (room - radius) >> 1, limit = grows != 0 ? radius + half : room;
+        const bool recalls = grows != 0 && present > taken + half;
+        if (limit >= allowed && !recalls) continue;
+        bool knows = false;
+        metric.lists().for_known(leaf, [&](Index one, MarkedDistance) { knows |= one == tall.leaf; });
+        if (knows) continue;
+        allowed = spinel::min(allowed, limit);
+        if (recalls) {
+          tall.allowed = taken + half;
+          recall(tall.leaf, now_ + half);
+        }
       }
     }
     mine->allowed = allowed;
     return allowed;
   }
+  /// What a tall leaf has, what it was allowed in this search, and whether it grows (-1, or 0).
+  struct Reach {
+    std::int32_t taken, present, grows;
+  };
+  Reach reach_of(const Tall& tall) const noexcept {
+    const Dual& own = dual(tall.leaf);
+    const std::int32_t grows = -static_cast<std::int32_t>(own.label == Label::plus);
+    const std::int32_t shrinks = -static_cast<std::int32_t>(own.label == Label::minus);
+    return {own.radius + (now_ & grows) - (now_ & shrinks), tall.allowed & -static_cast<std::int32_t>(tall.search == n_searches_), grows};
+  }
   void note_tall(Index leaf, const LatticeSite& site) noexcept {
-    item(leaf).tall = static_cast<Index>(n_tall_);
-    tall_[n_tall_++] = {0, 0, leaf, site};
+    // Those of one check type from the front, those of the other from the back: they never meet.
+    const int at = site.type == 0 ? n_tall_[0]++ : n_leaves_max() - ++n_tall_[1];
+    item(leaf).tall = static_cast<Index>(at);
+    tall_[at] = {0, 0, leaf, site};
   }
   /// Makes a growing leaf look again at `time`, if it would not before.
   void recall(Index leaf, std::int32_t time) noexcept {
@@ -547,7 +579,7 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
   }
 
   std::int32_t now_ = 0;
-  int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_tall_ = 0, n_searches_ = 0;
+  int n_plus_ = 0, n_minus_ = 0, n_growing_ = 0, n_tall_[2] = {}, n_searches_ = 0;
   LatticeArray<std::int32_t, Sizes::detectors> time_;
   LatticeArray<Link, Sizes::detectors> next_;
   LatticeArray<Index, Sizes::items> plus_, minus_;
