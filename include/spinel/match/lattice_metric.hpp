@@ -181,9 +181,9 @@ class LatticeMetric {
     const std::int16_t* offsets = &tables_.window_offset[window.begin];
     const MarkedDistance* distances = &tables_.window_distance[window.begin];
     auto* out = events_.open(leaf);
-    // Eight at a time, be they there or not: how many there are is as good as random, and most often fewer.
-    for (int k = 0; k < n; k += 8)
-      for (int e = 0; e < 8; ++e, slots &= slots - 1) {
+    // Four at a time, be they there or not: how many there are is as good as random, and most often fewer.
+    for (int k = 0; k < n; k += 4)
+      for (int e = 0; e < 4; ++e, slots &= slots - 1) {
         const int slot = std::countr_zero(slots) & 63;
         out[k + e] = {distances[slot], events_.event_at[id + offsets[slot]]};
       }
