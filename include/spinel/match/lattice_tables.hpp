@@ -12,6 +12,7 @@
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
+#include <spinel/core/math.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/lattice_layout.hpp>
 
