@@ -61,6 +61,20 @@ class LoweredEdges {
         else visit(id + end->along, end->weight);
       }
   }
+  /// `visit(id, begin, end)` for all lists at checks of which `which(id)` is true, found without a branch on that; `room` holds as many
+  /// numbers as there are lists.
+  template <class Which, class Visit>
+  void for_lists(Which&& which, std::int32_t* room, Visit&& visit) const noexcept {
+    int n = 0;
+    for (std::int32_t k = 0; k < n_; ++k) {
+      room[n] = k;
+      n += which(lists_[k].id);
+    }
+    for (int k = 0; k < n; ++k) {
+      const List& list = lists_[room[k]];
+      visit(list.id, list.begin, list.end);
+    }
+  }
   /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
   template <class Visit>
   void for_all(const Tables& tables, Visit&& visit) const noexcept {

@@ -106,33 +106,83 @@ class LatticePlaces {
     for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) mark_tall(p);
   }
 
+  /// The bits around a check that are set, as slots of a table: slot k is `rank[k]` in its offsets and distances.
+  struct Slots {
+    std::uint64_t slots;
+    const std::int16_t* offset;
+    const MarkedDistance* distance;
+    const std::uint8_t* rank;
+  };
+  /// By the near table, where its radius is enough.
+  Slots near_slots(const std::uint64_t* bits, int id) const noexcept {
+    const NearTable& near = tables_->near[tables_->near_of[id]];
+    const LayerWindows<Layout> layers(bits, id - window_reach);
+    const std::uint64_t slots = BitOps::extract(layers[-1], near.mask[0]) |
+                                BitOps::extract(layers[0], near.mask[1]) << near.first_slot[1] |
+                                BitOps::extract(layers[1], near.mask[2]) << near.first_slot[2];
+    return {slots & 0xffff, near.offset, near.distance, near.rank};
+  }
+  Slots window_slots(const std::uint64_t* bits, int id) const noexcept {
+    const WindowTable& window = tables_->window[tables_->window_of[id]];
+    const LayerWindows<Layout> layers(bits, id - window_reach);
+    std::uint64_t slots = 0;
+    for (int layer = 0; layer < 5; ++layer)
+      slots |= BitOps::extract(layers[layer - 2], window.mask[layer]) << (window.first_slot[layer] & 63);
+    return {slots, &tables_->window_offset[window.begin], &tables_->window_distance[window.begin], in_order.rank};
+  }
   /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    constexpr int stride = Layout::layer_stride;
-    const auto word_at = [&](int from) { return read_bits(bits, from); };
-    if (radius <= tables_->radius[0]) {
-      const NearTable& near = tables_->near[tables_->near_of[id]];
-      const int from = id - window_reach;
-      std::uint64_t slots = BitOps::extract(word_at(from - stride), near.mask[0]) |
-                            BitOps::extract(word_at(from), near.mask[1]) << near.first_slot[1] |
-                            BitOps::extract(word_at(from + stride), near.mask[2]) << near.first_slot[2];
-      for (slots &= 0xffff; slots != 0; slots &= slots - 1) {
-        const unsigned rank = near.rank[std::countr_zero(slots)];
-        if (distance_of(near.distance[rank]) < radius) visit(id + near.offset[rank], near.distance[rank]);
-      }
-      return;
+    Slots around = radius <= tables_->radius[0] ? near_slots(bits, id) : window_slots(bits, id);
+    for (; around.slots != 0; around.slots &= around.slots - 1) {
+      const unsigned rank = around.rank[std::countr_zero(around.slots)];
+      if (distance_of(around.distance[rank]) < radius) visit(id + around.offset[rank], around.distance[rank]);
     }
-    const WindowTable& window = tables_->window[tables_->window_of[id]];
-    const int from = id - 2 * stride - window_reach;
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer)
-      slots |= BitOps::extract(word_at(from + layer * stride), window.mask[layer]) << (window.first_slot[layer] & 63);
-    for (; slots != 0; slots &= slots - 1) {
-      const std::uint32_t slot = window.begin + static_cast<std::uint32_t>(std::countr_zero(slots));
-      if (distance_of(tables_->window_distance[slot]) < radius)
-        visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
+  }
+
+  // == Looks from several places at once ==
+  static constexpr int n_looks_max = 16;
+  /// A place that looks around itself, as far as others are nearer than `limit` to the place's owner.
+  struct Look {
+    Slots around;
+    std::int32_t id;
+    MarkedDistance head_start;
+    std::int32_t limit;
+    bool is_news;
+  };
+  void begin_looks() noexcept { n_looks_ = 0; }
+  bool has_room_for_looks() const noexcept { return n_looks_ <= n_looks_max - 2 && n_met_ < n_looks_max; }
+  /// Without a branch on whether anyone is there, as in all of this: it is as good as random.
+  void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
+    looks_[n_looks_] = {around, id, head_start, limit, is_news};
+    n_looks_ += around.slots != 0;
+  }
+  /// Of all looks that were added: `visit(distance with both head starts, owner, is_news)` for the places nearer than the limit.
+  template <class Visit>
+  void for_looks(Visit&& visit) noexcept {
+    int n = n_met_;
+    for (int k = 0; k < n_looks_;) {
+      Look& look = looks_[k];
+      const unsigned rank = look.around.rank[std::countr_zero(look.around.slots)];
+      const MarkedDistance marked = sum_of(look.head_start, look.around.distance[rank]);
+      met_[n] = {marked, first_at_[look.id + look.around.offset[rank]], look.limit, look.is_news};
+      n += distance_of(marked) < look.limit;
+      look.around.slots &= look.around.slots - 1;
+      k += look.around.slots == 0;
     }
+    for (int k = 0; k < n;) {
+      Met& met = met_[k];
+      const Place& place = places_[met.place];
+      const MarkedDistance marked = sum_of(met.marked, place.head_start);
+      met.place = place.next_here;
+      k += place.next_here == none;
+      visit(marked, place.owner, distance_of(marked) < met.limit, met.is_news);
+    }
+    n_looks_ = n_met_ = 0;
+  }
+  /// The places at the check itself are met as well.
+  void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
+    met_[n_met_++] = {head_start, first_at_[id], limit, is_news};
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -148,12 +198,27 @@ class LatticePlaces {
   }
 
  private:
+  struct InOrder {
+    std::uint8_t rank[64];
+    constexpr InOrder() noexcept : rank{} {
+      for (int k = 0; k < 64; ++k) rank[k] = static_cast<std::uint8_t>(k);
+    }
+  };
+  static constexpr InOrder in_order{};
+  struct Met {
+    MarkedDistance marked;
+    std::int32_t place, limit;
+    bool is_news;
+  };
   static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach;
 
   const Tables* tables_ = nullptr;
   Events* events_ = nullptr;
   std::int32_t n_ = 0, n_max_ = 0;
   std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
+  std::int32_t n_looks_ = 0, n_met_ = 0;
+  Look looks_[n_looks_max];
+  Met met_[n_looks_max * (64 + 1)];
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
   LatticeArray<std::int32_t, Sizes::detectors> first_of_;

@@ -358,11 +358,14 @@ class LatticeSearch {
         --n_queued_;
         const MarkedDistance marked = nodes_[id].distance;
         if (!visit(id, marked)) continue;
-        const int row = tables.layout.edge_row(tables.layout.site(id));
-        for (int e = 0; e < tables.degree[row]; ++e) {
-          const LatticeEdge& edge = tables.edges[row][e];
-          const MarkedDistance sum = sum_of(marked, edge.weight);
-          if (distance_of(sum) < limit) reach(tables, id + edge.offset, sum);
+        // Half of a ball is no further from its surface than the lightest edge is long.
+        if (distance_of(marked) < limit - tables.lightest) {
+          const int row = tables.layout.edge_row(tables.layout.site(id));
+          for (int e = 0; e < tables.degree[row]; ++e) {
+            const LatticeEdge& edge = tables.edges[row][e];
+            const MarkedDistance sum = sum_of(marked, edge.weight);
+            if (distance_of(sum) < limit) reach(tables, id + edge.offset, sum);
+          }
         }
         more(id, marked, [&](int to, MarkedDistance sum) {
           if (distance_of(sum) < limit) reach(tables, to, sum);
