@@ -182,6 +182,7 @@ class LatticeOverlay {
 
  private:
   static constexpr std::int32_t none = Places::none;
+  static constexpr int n_far_max = 64;
   /// Place `p` of `leaf` looks around itself, with all others that do in `end_looks`; with `is_news` those who have looked before
   /// did not see it.
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
@@ -242,29 +243,50 @@ class LatticeOverlay {
     for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) work_[n_work_++] = p;
     const std::int32_t n_known = n_work_;
     std::int32_t horizon = no_limit;
-    for (std::int32_t w = 0; w < n_work_; ++w) {
-      const Place place = places_[work_[w]];
-      const auto near_end = [&](int id, MarkedDistance marked) {
-        if (distance_of(marked) <= radius) cross(leaf, id, marked);
-        else if (distance_of(marked) < horizon) horizon = distance_of(marked);
+    // One generation of places after the other, each in loops over all of them.
+    typename Lowered::NearEnd near[Places::n_looks_max * (64 + 1)];
+    for (std::int32_t w = 0; w < n_work_;) {
+      int n = 0;
+      const auto note = [&](bool is_near_end, int id, MarkedDistance marked) {
+        const std::int32_t distance = distance_of(marked);
+        near[n] = lowered.near_end(id, marked);
+        n += is_near_end & (distance <= radius);
+        horizon = (is_near_end & (distance > radius) & (distance < horizon)) ? distance : horizon;
       };
-      const std::int32_t left = limit - distance_of(place.head_start);
-      if (left < 0) continue;
-      if (lowered.has(place.id)) near_end(place.id, place.head_start);
-      if (left >= tables_->lightest)
-        places_.scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start)); });
+      for (const std::int32_t end = n_work_; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
+        const Place& place = places_[work_[w]];
+        const std::int32_t left = limit - distance_of(place.head_start);
+        note((left >= 0) & lowered.has(place.id), place.id, place.head_start);
+        if (left >= tables_->lightest)
+          places_.add_look(left < tables_->radius[0] ? places_.near_slots(lowered.bits, place.id) : places_.window_slots(lowered.bits, place.id),
+                           place.id, place.head_start, limit + 1, false);
+      }
+      places_.for_hits([&](const typename Places::Look& look, int id, MarkedDistance marked) { note(distance_of(marked) < look.limit, id, marked); });
+      // Most far ends have the place already.
+      struct {
+        std::int32_t to;
+        MarkedDistance marked;
+      } far[n_far_max + 1];
+      int n_far = 0;
+      const auto settle = [&] {
+        for (int k = 0; k < n_far; ++k) settle_at(leaf, far[k].to, far[k].marked);
+        n_far = 0;
+      };
+      lowered.cross(
+          near, n,
+          [&](std::int32_t to, MarkedDistance marked) {
+            far[n_far] = {to, marked};
+            n_far += !places_.first_is(leaf, to, marked);
+            if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
+          },
+          [&](MarkedDistance marked) { way_out(leaf, marked); });
+      settle();
     }
     horizon_[leaf] = horizon;
     return n_known;
   }
-  /// Goes over all lowered edges at `id`, which is `marked` away from the event.
-  void cross(std::int32_t leaf, int id, MarkedDistance marked) noexcept {
-    lowered.at(
-        id, [&](std::int32_t to, MarkedDistance weight) { settle_at(leaf, to, sum_of(marked, weight)); },
-        [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
-  }
   void way_out(std::int32_t leaf, MarkedDistance marked) noexcept {
-    if (distance_of(marked) < distance_of(boundary_[leaf])) boundary_[leaf] = marked;
+    boundary_[leaf] = distance_of(marked) < distance_of(boundary_[leaf]) ? marked : boundary_[leaf];
   }
   void settle_at(std::int32_t leaf, std::int32_t id, MarkedDistance head_start) noexcept {
     for (std::int32_t p = places_.first_at(id); p != none; p = places_[p].next_here)

@@ -70,6 +70,12 @@ class LatticePlaces {
   bool has_satellites() const noexcept { return n_ > events_->n_events; }
   /// Of the places at a check, linked by `next_here`; the event itself is the last.
   std::int32_t first_at(int id) const noexcept { return events_->has_event(id) ? first_at_[id] : none; }
+  /// Whether the first place at a check is the leaf's own, and no further than `marked`. (There is no branch in this.)
+  bool first_is(std::int32_t leaf, int id, MarkedDistance marked) const noexcept {
+    const bool is_there = events_->has_event(id);
+    const Place& place = places_[is_there ? first_at_[id] : 0];
+    return is_there & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
+  }
   /// Of a leaf's satellites, linked by `next_of_owner`.
   std::int32_t first_of(std::int32_t leaf) const noexcept { return first_of_[leaf]; }
   /// `none` where there is no room for another.
@@ -150,35 +156,46 @@ class LatticePlaces {
     std::int32_t limit;
     bool is_news;
   };
-  void begin_looks() noexcept { n_looks_ = 0; }
   bool has_room_for_looks() const noexcept { return n_looks_ <= n_looks_max - 2 && n_met_ < n_looks_max; }
-  /// Without a branch on whether anyone is there, as in all of this: it is as good as random.
   void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
     looks_[n_looks_] = {around, id, head_start, limit, is_news};
-    n_looks_ += around.slots != 0;
+    ++n_looks_;
   }
-  /// Of all looks that were added: `visit(distance with both head starts, owner, is_news)` for the places nearer than the limit.
+  /// Of all looks that were added: `visit(look, id, distance with the head start)` for the bits that they see.
+  template <class Visit>
+  void for_hits(Visit&& visit) noexcept {
+    std::uint16_t hits[(n_looks_max + 1) * 64];
+    int n = 0;
+    for (int k = 0; k < n_looks_; ++k) n += BitOps::positions(looks_[k].around.slots, static_cast<unsigned>(64 * k), hits + n);
+    for (int k = 0; k < n; ++k) {
+      const Look& look = looks_[hits[k] / 64];
+      const unsigned rank = look.around.rank[hits[k] % 64];
+      visit(look, look.id + look.around.offset[rank], sum_of(look.head_start, look.around.distance[rank]));
+    }
+    n_looks_ = 0;
+  }
+  /// `visit(distance with both head starts, owner, whether nearer than the limit, is_news)` for the places that all looks see.
   template <class Visit>
   void for_looks(Visit&& visit) noexcept {
     int n = n_met_;
-    for (int k = 0; k < n_looks_;) {
-      Look& look = looks_[k];
-      const unsigned rank = look.around.rank[std::countr_zero(look.around.slots)];
-      const MarkedDistance marked = sum_of(look.head_start, look.around.distance[rank]);
-      met_[n] = {marked, first_at_[look.id + look.around.offset[rank]], look.limit, look.is_news};
+    for_hits([&](const Look& look, int id, MarkedDistance marked) {
+      met_[n] = {marked, first_at_[id], look.limit, look.is_news};
       n += distance_of(marked) < look.limit;
-      look.around.slots &= look.around.slots - 1;
-      k += look.around.slots == 0;
+    });
+    // Mostly there is one place at a check; those that have more come again.
+    while (n > 0) {
+      int n_more = 0;
+      for (int k = 0; k < n; ++k) {
+        const Met met = met_[k];
+        const Place& place = places_[met.place];
+        const MarkedDistance marked = sum_of(met.marked, place.head_start);
+        visit(marked, place.owner, distance_of(marked) < met.limit, met.is_news);
+        met_[n_more] = {met.marked, place.next_here, met.limit, met.is_news};
+        n_more += place.next_here != none;
+      }
+      n = n_more;
     }
-    for (int k = 0; k < n;) {
-      Met& met = met_[k];
-      const Place& place = places_[met.place];
-      const MarkedDistance marked = sum_of(met.marked, place.head_start);
-      met.place = place.next_here;
-      k += place.next_here == none;
-      visit(marked, place.owner, distance_of(marked) < met.limit, met.is_news);
-    }
-    n_looks_ = n_met_ = 0;
+    n_met_ = 0;
   }
   /// The places at the check itself are met as well.
   void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
