@@ -147,7 +147,8 @@ class LatticeOverlay {
         if (tier == 2) places_.mark_tall(work_[w]);
       }
       end_looks(leaf);
-    } else if (++tier <= 2) {
+    } else if (tier < 2) {
+      tier = 2 * reached >= tables_->radius[0] ? 2 : static_cast<std::int8_t>(tier + 1);
       expand(leaf, reached, radius_of(tier) >> 1);
       look_from(leaf, leaf, tier, tier == 2);
       for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
@@ -155,6 +156,7 @@ class LatticeOverlay {
       if (tier == 2) places_.mark_all_tall(leaf);
     } else {
       // From here on what a leaf knows is complete by itself, so it tells everyone.
+      ++tier;
       const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
       horizon_[leaf] = no_limit;
       search_from(leaf, radius, [&](int other, MarkedDistance marked) {
@@ -201,27 +203,26 @@ class LatticeOverlay {
   }
   /// Adds whom the places of `leaf` meet that looked.
   void end_looks(Index leaf) noexcept {
-    constexpr int n_max = 64;
-    typename Events::Candidate met[n_max], told[n_max];
+    typename Events::Candidate *const met = met_, *const told = told_;
     int n_met = 0, n_told = 0;
-    const auto push = [&] {
-      if (events_->reserve(leaf, n_met + 8)) {
-        auto* const out = events_->open(leaf);
-        for (int k = 0; k < n_met; ++k) out[k] = met[k];
-        events_->close(leaf, out + n_met);
-        for (int k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
-      }
-      n_met = n_told = 0;
-    };
-    places_.for_looks([&](MarkedDistance marked, std::int32_t other, bool is_nearer, bool is_news) {
-      const auto owner = static_cast<Index>(other);
-      met[n_met] = told[n_told] = {marked, owner};
-      const bool is_met = is_nearer & (owner != leaf);
-      n_met += is_met;
-      n_told += is_met & is_news & (tree_->dual(owner).tier > 0);
-      if (SPINEL_UNLIKELY(n_met == n_max)) push();
-    });
-    push();
+    places_.for_looks(
+        [&](MarkedDistance marked, std::int32_t other, bool is_nearer, bool is_news) {
+          const auto owner = static_cast<Index>(other);
+          met[n_met] = told[n_told] = {marked, owner};
+          const bool is_met = is_nearer & (owner != leaf);
+          n_met += is_met;
+          n_told += is_met & is_news & (tree_->dual(owner).tier > 0);
+        },
+        [&](bool is_last) {
+          if (SPINEL_LIKELY(!is_last & (n_met < 64))) return;
+          if (events_->reserve(leaf, n_met + 8)) {
+            auto* const out = events_->open(leaf);
+            for (int k = 0; k < n_met; ++k) out[k] = met[k];
+            events_->close(leaf, out + n_met);
+            for (int k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
+          }
+          n_met = n_told = 0;
+        });
   }
   void tell(Index leaf, typename Events::Candidate candidate) noexcept {
     tree_->touch(leaf);  // lists of touched leaves are forgotten in the end
@@ -464,6 +465,7 @@ class LatticeOverlay {
   std::int32_t n_work_ = 0, n_work_max_ = 0;
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
   Places places_;
+  typename Events::Candidate met_[Places::n_met_max + 65], told_[Places::n_met_max + 65];
   LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
   LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge; before, not 0 if cut
   LatticeArray<std::uint8_t, Sizes::detectors> covers_;

@@ -174,9 +174,11 @@ class LatticePlaces {
     }
     n_looks_ = 0;
   }
-  /// `visit(distance with both head starts, owner, whether nearer than the limit, is_news)` for the places that all looks see.
-  template <class Visit>
-  void for_looks(Visit&& visit) noexcept {
+  static constexpr int n_met_max = n_looks_max * (64 + 1);
+  /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, is_news)`, and
+  /// `then()` after at most `n_met_max` of them.
+  template <class Visit, class Then>
+  void for_looks(Visit&& visit, Then&& then) noexcept {
     int n = n_met_;
     for_hits([&](const Look& look, int id, MarkedDistance marked) {
       met_[n] = {marked, first_at_[id], look.limit, look.is_news};
@@ -194,6 +196,7 @@ class LatticePlaces {
         n_more += place.next_here != none;
       }
       n = n_more;
+      then(n == 0);
     }
     n_met_ = 0;
   }
@@ -235,7 +238,7 @@ class LatticePlaces {
   std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
   std::int32_t n_looks_ = 0, n_met_ = 0;
   Look looks_[n_looks_max];
-  Met met_[n_looks_max * (64 + 1)];
+  Met met_[n_met_max];
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
   LatticeArray<std::int32_t, Sizes::detectors> first_of_;
