@@ -141,15 +141,16 @@ class LatticeOverlay {
   void explore(Index leaf, std::int32_t reached) noexcept {
     auto& tier = tree_->dual(leaf).tier;
     if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
-      const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
+      const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1, horizon_[leaf]);
       for (std::int32_t w = n_known; w < n_work_; ++w) {
         look_from(leaf, work_[w], tier, true);
         if (tier == 2) places_.mark_tall(work_[w]);
       }
       end_looks(leaf);
     } else if (tier < 2) {
+      const std::int32_t crossed = tier == 0 ? 0 : known_radius(leaf);
       tier = 2 * reached >= tables_->radius[0] ? 2 : static_cast<std::int8_t>(tier + 1);
-      expand(leaf, reached, radius_of(tier) >> 1);
+      expand(leaf, reached, radius_of(tier) >> 1, crossed);
       look_from(leaf, leaf, tier, tier == 2);
       for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
       end_looks(leaf);
@@ -238,7 +239,8 @@ class LatticeOverlay {
   /// For a leaf that grows: makes the satellites over all lowered edges whose near ends are at most `radius` away.
   /// `work_` lists the places that were there and, from the returned number on, those that are new or nearer than before.
   /// The horizon becomes the nearest near end beyond `radius`, if it is below `limit`.
-  std::int32_t expand(std::int32_t leaf, std::int32_t radius, std::int32_t limit) noexcept {
+  /// Lowered edges whose near ends are less than `crossed` away from a place that was there lead to places by now.
+  std::int32_t expand(std::int32_t leaf, std::int32_t radius, std::int32_t limit, std::int32_t crossed) noexcept {
     n_work_ = 0;
     work_[n_work_++] = leaf;
     for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) work_[n_work_++] = p;
@@ -248,13 +250,14 @@ class LatticeOverlay {
     typename Lowered::NearEnd near[Places::n_looks_max * (64 + 1)];
     for (std::int32_t w = 0; w < n_work_;) {
       int n = 0;
+      const std::int32_t end = w < n_known ? n_known : n_work_, least = w < n_known ? crossed : 0;
       const auto note = [&](bool is_near_end, int id, MarkedDistance marked) {
         const std::int32_t distance = distance_of(marked);
         near[n] = lowered.near_end(id, marked);
-        n += is_near_end & (distance <= radius);
+        n += is_near_end & (distance <= radius) & (distance >= least);
         horizon = (is_near_end & (distance > radius) & (distance < horizon)) ? distance : horizon;
       };
-      for (const std::int32_t end = n_work_; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
+      for (; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
         const Place& place = places_[work_[w]];
         const std::int32_t left = limit - distance_of(place.head_start);
         note((left >= 0) & lowered.has(place.id), place.id, place.head_start);
@@ -327,6 +330,13 @@ class LatticeOverlay {
     constexpr int n_max = 128;
     Joined joined[n_max];
     int n = 0;
+    const auto keep_all_apart = [&] {
+      // Mates first: they only come nearer, which may leave room for others.
+      for (const bool mates : {true, false})
+        for (int k = 0; k < n; ++k)
+          if ((tree_->match(joined[k].a).v == joined[k].b) == mates) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
+      n = 0;
+    };
     lowered.for_lists([&](int id) { return events_->has_event(id); }, work_, [&](int id, const ImpliedEnd* begin, const ImpliedEnd* end) {
       const Index leaf = events_->event_at[id];
       const std::int32_t radius = tree_->dual(leaf).radius;
@@ -344,12 +354,9 @@ class LatticeOverlay {
       }
       covers_[leaf] |= covers;
       boundary_[leaf] = way_out;
-      if (SPINEL_UNLIKELY(n > n_max - 40)) {
-        for (int k = 0; k < n; ++k) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
-        n = 0;
-      }
+      if (SPINEL_UNLIKELY(n > n_max - 40)) keep_all_apart();
     });
-    for (int k = 0; k < n; ++k) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
+    keep_all_apart();
     for (int k = 0; k < events_->n_events; ++k) {
       std::int32_t& radius = tree_->dual(static_cast<Index>(k)).radius;
       const std::int32_t way_out = distance_of(boundary_[k]);
