@@ -372,7 +372,8 @@ class LatticeSearch {
             const std::int32_t to = id + edges[e].offset;
             const MarkedDistance sum = sum_of(marked, edges[e].weight);
             found[n] = {to, sum};
-            n += (distance_of(sum) < limit) & ((sum & ~1u) < (nodes_[to].distance & ~1u));
+            const bool is_within = distance_of(sum) < limit, is_nearer = (sum & ~1u) < (nodes_[to].distance & ~1u);
+            n += is_within & is_nearer;
           }
           for (int k = 0; k < n; ++k) reach(tables, found[k].to, found[k].sum);
         }
