@@ -122,18 +122,12 @@ class LatticePlaces {
   /// By the near table, where its radius is enough.
   Slots near_slots(const std::uint64_t* bits, int id) const noexcept {
     const NearTable& near = tables_->near[tables_->near_of[id]];
-    const LayerWindows<Layout> layers(bits, id - window_reach);
-    const std::uint64_t slots = BitOps::extract(layers[-1], near.mask[0]) |
-                                BitOps::extract(layers[0], near.mask[1]) << near.first_slot[1] |
-                                BitOps::extract(layers[1], near.mask[2]) << near.first_slot[2];
+    const std::uint64_t slots = LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(near);
     return {slots & 0xffff, near.offset, near.distance, near.rank};
   }
   Slots window_slots(const std::uint64_t* bits, int id) const noexcept {
     const WindowTable& window = tables_->window[tables_->window_of[id]];
-    const LayerWindows<Layout> layers(bits, id - window_reach);
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer)
-      slots |= BitOps::extract(layers[layer - 2], window.mask[layer]) << (window.first_slot[layer] & 63);
+    const std::uint64_t slots = LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(window);
     return {slots, &tables_->window_offset[window.begin], &tables_->window_distance[window.begin], in_order.rank};
   }
   /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
