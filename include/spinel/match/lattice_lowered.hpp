@@ -61,6 +61,41 @@ class LoweredEdges {
         else visit(id + end->along, end->weight);
       }
   }
+  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance)`, `out(distance)`. In one loop over all
+  /// lists; `near` is used up.
+  struct NearEnd {
+    std::int32_t id;
+    MarkedDistance marked;
+    std::int32_t list;
+  };
+  NearEnd near_end(int id, MarkedDistance marked) const noexcept { return {id, marked, first_[id]}; }
+  template <class Visit, class Out>
+  void cross(NearEnd* near, int n, Visit&& visit, Out&& out) const noexcept {
+    for (int k = 0; k < n;) {
+      const List& list = lists_[near[k].list];
+      near[k].list = list.next;
+      for (const ImpliedEnd* end = list.begin; end != list.end; ++end) {
+        const MarkedDistance marked = sum_of(near[k].marked, end->weight);
+        if (SPINEL_UNLIKELY(end->along == 0)) out(marked);
+        else visit(list.id + end->along, marked);
+      }
+      k += list.next == none;
+    }
+  }
+  /// `visit(id, begin, end)` for all lists at checks of which `which(id)` is true, found without a branch on that; `room` holds as many
+  /// numbers as there are lists.
+  template <class Which, class Visit>
+  void for_lists(Which&& which, std::int32_t* room, Visit&& visit) const noexcept {
+    int n = 0;
+    for (std::int32_t k = 0; k < n_; ++k) {
+      room[n] = k;
+      n += which(lists_[k].id);
+    }
+    for (int k = 0; k < n; ++k) {
+      const List& list = lists_[room[k]];
+      visit(list.id, list.begin, list.end);
+    }
+  }
   /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
   template <class Visit>
   void for_all(const Tables& tables, Visit&& visit) const noexcept {

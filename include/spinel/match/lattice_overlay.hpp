@@ -41,6 +41,8 @@ class LatticeOverlay {
     places_.lay_out(layout, arena);
     boundary_.lay_out(n, arena);
     horizon_.lay_out(n, arena);
+    covers_.lay_out(n, arena);
+    those_.lay_out(n + 1, arena);
     work_.lay_out(Places::n_places_max(n), arena);
   }
   void clear(const Layout& layout) noexcept {
@@ -64,14 +66,20 @@ class LatticeOverlay {
       horizon_[k] = 0;
     }
     for (int k = 0; k < n; ++k) {
-      std::int32_t& radius = tree.dual(static_cast<Index>(k)).radius;
       // Who grows later looks for tall ones as far as the window table.
-      if (2 * radius > tables.radius[1]) radius = tables.radius[1] / 2;
-      cover(static_cast<Index>(k));
+      std::int32_t& radius = tree.dual(static_cast<Index>(k)).radius;
+      radius = 2 * radius > tables.radius[1] ? tables.radius[1] / 2 : radius;
+      covers_[k] = 0;
     }
-    for (int k = 0; k < n; ++k) {
-      make_feasible(static_cast<Index>(k), tree.dual(static_cast<Index>(k)).top != k);
-    }
+    keep_neighbors_apart();
+    for_those([&](int k) { return covers_[k] | (tree.dual(static_cast<Index>(k)).radius >= tables.lightest); },
+              [&](Index leaf) { cover(leaf); });
+    for_those(
+        [&](int k) {
+          const auto& dual = tree.dual(static_cast<Index>(k));
+          return (places_.first_of(k) != none) | (dual.top != k) | (2 * dual.radius > tables.radius[0]);
+        },
+        [&](Index leaf) { make_feasible(leaf, tree.dual(leaf).top != leaf); });
     tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
     events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
@@ -80,15 +88,14 @@ class LatticeOverlay {
     std::int64_t weight = 0;
     MarkedDistance flips = 0;
     for (int k = 0; k < n; ++k) {
+      // Without branches on what the mate is and whether the match is still tight.
       auto& match = tree.match(static_cast<Index>(k));
       const std::int32_t radius = tree.dual(static_cast<Index>(k)).radius;
-      if (match.v == Tree::to_boundary) {
-        if (radius == distance_of(boundary_[k])) match.path = boundary_[k];
-        else match.v = Tree::unmatched;
-      } else if (match.v > k && radius + tree.dual(match.v).radius != distance_of(match.path)) {
-        tree.match(match.v).v = Tree::unmatched;
-        match.v = Tree::unmatched;
-      }
+      const bool is_out = match.v == Tree::to_boundary, has_mate = match.v >= 0;
+      const std::int32_t others = tree.dual(has_mate ? match.v : static_cast<Index>(k)).radius;
+      match.path = is_out ? boundary_[k] : match.path;
+      const bool is_tight = radius + (has_mate ? others : 0) == distance_of(match.path);
+      match.v = is_tight ? match.v : Tree::unmatched;
       if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) places_.mark_all_tall(k);
       const bool is_free = match.v == Tree::unmatched, was_cut = horizon_[k] != 0;
       work_[n_cut] = k;
@@ -134,18 +141,23 @@ class LatticeOverlay {
   void explore(Index leaf, std::int32_t reached) noexcept {
     auto& tier = tree_->dual(leaf).tier;
     if ((tier == 1 || tier == 2) && horizon_[leaf] < radius_of(tier) >> 1) {
-      const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1);
+      const std::int32_t n_known = expand(leaf, reached, radius_of(tier) >> 1, horizon_[leaf]);
       for (std::int32_t w = n_known; w < n_work_; ++w) {
         look_from(leaf, work_[w], tier, true);
         if (tier == 2) places_.mark_tall(work_[w]);
       }
-    } else if (++tier <= 2) {
-      expand(leaf, reached, radius_of(tier) >> 1);
+      end_looks(leaf);
+    } else if (tier < 2) {
+      const std::int32_t crossed = tier == 0 ? 0 : known_radius(leaf);
+      tier = 2 * reached >= tables_->radius[0] ? 2 : static_cast<std::int8_t>(tier + 1);
+      expand(leaf, reached, radius_of(tier) >> 1, crossed);
       look_from(leaf, leaf, tier, tier == 2);
       for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) look_from(leaf, p, tier, true);
+      end_looks(leaf);
       if (tier == 2) places_.mark_all_tall(leaf);
     } else {
       // From here on what a leaf knows is complete by itself, so it tells everyone.
+      ++tier;
       const std::int32_t radius = radius_of(tier), from = tier == 3 ? 0 : radius_of(tier - 1);
       horizon_[leaf] = no_limit;
       search_from(leaf, radius, [&](int other, MarkedDistance marked) {
@@ -173,22 +185,45 @@ class LatticeOverlay {
 
  private:
   static constexpr std::int32_t none = Places::none;
-  /// Adds whom place `p` of `leaf` meets within `radius`; with `is_news` those who have looked before did not see it.
-  void look_around(const std::uint64_t* bits, Index leaf, std::int32_t p, std::int32_t radius, bool is_news) noexcept {
-    const Place place = places_[p];
-    const std::int32_t left = radius - distance_of(place.head_start);
-    if (left <= 0) return;
-    places_.for_places_near(bits, place, left, [&](MarkedDistance marked, std::int32_t other) {
-      const auto met = static_cast<Index>(other);
-      if (met == leaf || distance_of(marked) >= radius) return;
-      events_->push(leaf, {marked, met});
-      if (is_news && tree_->dual(met).tier > 0) tell(met, {marked, leaf});
-    });
-  }
+  static constexpr int n_far_max = 64;
+  /// Place `p` of `leaf` looks around itself, with all others that do in `end_looks`; with `is_news` those who have looked before
+  /// did not see it.
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
-    look_around(events_->bits, leaf, p, radius_of(tier), is_news);
-    if (tier == 1 && places_.any_tall_near(places_[p].id))
-      look_around(places_.tall_bits(), leaf, p, (tables_->radius[0] + tables_->radius[1]) / 2, is_news);
+    const Place& place = places_[p];
+    const std::int32_t limit = radius_of(tier), left = limit - distance_of(place.head_start);
+    const bool meets_tall = tier == 1 && places_.any_tall_near(place.id);
+    const std::int32_t tall_limit = meets_tall ? (tables_->radius[0] + tables_->radius[1]) / 2 : limit;
+    places_.add_met(place.id, place.head_start, tall_limit, is_news);
+    if (left > tables_->lightest)
+      places_.add_look(left <= tables_->radius[0] ? places_.near_slots(events_->bits, place.id)
+                                                  : places_.window_slots(events_->bits, place.id),
+                       place.id, place.head_start, limit, is_news);
+    if (meets_tall)
+      places_.add_look(places_.window_slots(places_.tall_bits(), place.id), place.id, place.head_start, tall_limit, is_news);
+    if (SPINEL_UNLIKELY(!places_.has_room_for_looks())) end_looks(leaf);
+  }
+  /// Adds whom the places of `leaf` meet that looked.
+  void end_looks(Index leaf) noexcept {
+    typename Events::Candidate *const met = met_, *const told = told_;
+    int n_met = 0, n_told = 0;
+    places_.for_looks(
+        [&](MarkedDistance marked, std::int32_t other, bool is_nearer, bool is_news) {
+          const auto owner = static_cast<Index>(other);
+          met[n_met] = told[n_told] = {marked, owner};
+          const bool is_met = is_nearer & (owner != leaf);
+          n_met += is_met;
+          n_told += is_met & is_news & (tree_->dual(owner).tier > 0);
+        },
+        [&](bool is_last) {
+          if (SPINEL_LIKELY(!is_last & (n_met < 64))) return;
+          if (events_->reserve(leaf, n_met + 8)) {
+            auto* const out = events_->open(leaf);
+            for (int k = 0; k < n_met; ++k) out[k] = met[k];
+            events_->close(leaf, out + n_met);
+            for (int k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
+          }
+          n_met = n_told = 0;
+        });
   }
   void tell(Index leaf, typename Events::Candidate candidate) noexcept {
     tree_->touch(leaf);  // lists of touched leaves are forgotten in the end
@@ -204,35 +239,58 @@ class LatticeOverlay {
   /// For a leaf that grows: makes the satellites over all lowered edges whose near ends are at most `radius` away.
   /// `work_` lists the places that were there and, from the returned number on, those that are new or nearer than before.
   /// The horizon becomes the nearest near end beyond `radius`, if it is below `limit`.
-  std::int32_t expand(std::int32_t leaf, std::int32_t radius, std::int32_t limit) noexcept {
+  /// Lowered edges whose near ends are less than `crossed` away from a place that was there lead to places by now.
+  std::int32_t expand(std::int32_t leaf, std::int32_t radius, std::int32_t limit, std::int32_t crossed) noexcept {
     n_work_ = 0;
     work_[n_work_++] = leaf;
     for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) work_[n_work_++] = p;
     const std::int32_t n_known = n_work_;
     std::int32_t horizon = no_limit;
-    for (std::int32_t w = 0; w < n_work_; ++w) {
-      const Place place = places_[work_[w]];
-      const auto near_end = [&](int id, MarkedDistance marked) {
-        if (distance_of(marked) <= radius) cross(leaf, id, marked);
-        else if (distance_of(marked) < horizon) horizon = distance_of(marked);
+    // One generation of places after the other, each in loops over all of them.
+    typename Lowered::NearEnd near[Places::n_looks_max * (64 + 1)];
+    for (std::int32_t w = 0; w < n_work_;) {
+      int n = 0;
+      const std::int32_t end = w < n_known ? n_known : n_work_, least = w < n_known ? crossed : 0;
+      const auto note = [&](bool is_near_end, int id, MarkedDistance marked) {
+        const std::int32_t distance = distance_of(marked);
+        near[n] = lowered.near_end(id, marked);
+        n += is_near_end & (distance <= radius) & (distance >= least);
+        horizon = (is_near_end & (distance > radius) & (distance < horizon)) ? distance : horizon;
       };
-      const std::int32_t left = limit - distance_of(place.head_start);
-      if (left < 0) continue;
-      if (lowered.has(place.id)) near_end(place.id, place.head_start);
-      if (left >= tables_->lightest)
-        places_.scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start)); });
+      for (; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
+        const Place& place = places_[work_[w]];
+        const std::int32_t left = limit - distance_of(place.head_start);
+        note((left >= 0) & lowered.has(place.id), place.id, place.head_start);
+        if (left >= tables_->lightest)
+          places_.add_look(left < tables_->radius[0] ? places_.near_slots(lowered.bits, place.id) : places_.window_slots(lowered.bits, place.id),
+                           place.id, place.head_start, limit + 1, false);
+      }
+      places_.for_hits([&](const typename Places::Look& look, int id, MarkedDistance marked) { note(distance_of(marked) < look.limit, id, marked); });
+      // Most far ends have the place already.
+      struct {
+        std::int32_t to;
+        MarkedDistance marked;
+      } far[n_far_max + 1];
+      int n_far = 0;
+      const auto settle = [&] {
+        for (int k = 0; k < n_far; ++k) settle_at(leaf, far[k].to, far[k].marked);
+        n_far = 0;
+      };
+      lowered.cross(
+          near, n,
+          [&](std::int32_t to, MarkedDistance marked) {
+            far[n_far] = {to, marked};
+            n_far += !places_.first_is(leaf, to, marked);
+            if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
+          },
+          [&](MarkedDistance marked) { way_out(leaf, marked); });
+      settle();
     }
     horizon_[leaf] = horizon;
     return n_known;
   }
-  /// Goes over all lowered edges at `id`, which is `marked` away from the event.
-  void cross(std::int32_t leaf, int id, MarkedDistance marked) noexcept {
-    lowered.at(
-        id, [&](std::int32_t to, MarkedDistance weight) { settle_at(leaf, to, sum_of(marked, weight)); },
-        [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
-  }
   void way_out(std::int32_t leaf, MarkedDistance marked) noexcept {
-    if (distance_of(marked) < distance_of(boundary_[leaf])) boundary_[leaf] = marked;
+    boundary_[leaf] = distance_of(marked) < distance_of(boundary_[leaf]) ? marked : boundary_[leaf];
   }
   void settle_at(std::int32_t leaf, std::int32_t id, MarkedDistance head_start) noexcept {
     for (std::int32_t p = places_.first_at(id); p != none; p = places_[p].next_here)
@@ -252,6 +310,59 @@ class LatticeOverlay {
   }
 
   // == Feasible radii to start from ==
+  /// Calls `visit(leaf)` where `which(leaf)` says so: found without a branch for each.
+  template <class Which, class Visit>
+  void for_those(Which&& which, Visit&& visit) noexcept {
+    int n = 0;
+    for (int k = 0; k < events_->n_events; ++k) {
+      those_[n] = static_cast<Index>(k);
+      n += which(k);
+    }
+    for (int k = 0; k < n; ++k) visit(those_[k]);
+  }
+  /// Goes over the lowered edges at events: keeps those apart whom one joins, and marks in `covers_` whose radius covers one. Most do
+  /// nothing, so what they may do is found without branches first.
+  void keep_neighbors_apart() noexcept {
+    struct Joined {
+      MarkedDistance weight;
+      Index a, b;
+    };
+    constexpr int n_max = 128;
+    Joined joined[n_max];
+    int n = 0;
+    const auto keep_all_apart = [&] {
+      // Mates first: they only come nearer, which may leave room for others.
+      for (const bool mates : {true, false})
+        for (int k = 0; k < n; ++k)
+          if ((tree_->match(joined[k].a).v == joined[k].b) == mates) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
+      n = 0;
+    };
+    lowered.for_lists([&](int id) { return events_->has_event(id); }, work_, [&](int id, const ImpliedEnd* begin, const ImpliedEnd* end) {
+      const Index leaf = events_->event_at[id];
+      const std::int32_t radius = tree_->dual(leaf).radius;
+      MarkedDistance way_out = boundary_[leaf];
+      bool covers = false;
+      for (; begin != end; ++begin) {
+        const int to = id + begin->along;
+        const std::int32_t weight = distance_of(begin->weight);
+        const Index other = events_->event_at[to];
+        joined[n] = {begin->weight, leaf, other};
+        const bool is_event = events_->has_event(to), is_out = begin->along == 0;
+        n += is_event & (begin->along > 0) & (tree_->dual(other).radius + radius > weight);
+        covers |= !is_out & (weight <= radius);
+        way_out = (is_out & (weight < distance_of(way_out))) ? begin->weight : way_out;
+      }
+      covers_[leaf] |= covers;
+      boundary_[leaf] = way_out;
+      if (SPINEL_UNLIKELY(n > n_max - 40)) keep_all_apart();
+    });
+    keep_all_apart();
+    for (int k = 0; k < events_->n_events; ++k) {
+      std::int32_t& radius = tree_->dual(static_cast<Index>(k)).radius;
+      const std::int32_t way_out = distance_of(boundary_[k]);
+      radius = radius > way_out ? way_out : radius;
+    }
+  }
   /// Makes the satellites that the event's radius covers, and keeps the radius out of what others cover.
   void cover(Index leaf) noexcept {
     std::int32_t& radius = tree_->dual(leaf).radius;
@@ -361,8 +472,11 @@ class LatticeOverlay {
   std::int32_t n_work_ = 0, n_work_max_ = 0;
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
   Places places_;
+  typename Events::Candidate met_[Places::n_met_max + 65], told_[Places::n_met_max + 65];
   LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
   LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge; before, not 0 if cut
+  LatticeArray<std::uint8_t, Sizes::detectors> covers_;
+  LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> those_;
   LatticeArray<std::int32_t, Sizes::of(Places::n_places_max(Sizes::detectors))> work_;
 };
 

@@ -70,6 +70,12 @@ class LatticePlaces {
   bool has_satellites() const noexcept { return n_ > events_->n_events; }
   /// Of the places at a check, linked by `next_here`; the event itself is the last.
   std::int32_t first_at(int id) const noexcept { return events_->has_event(id) ? first_at_[id] : none; }
+  /// Whether the first place at a check is the leaf's own, and no further than `marked`. (There is no branch in this.)
+  bool first_is(std::int32_t leaf, int id, MarkedDistance marked) const noexcept {
+    const bool is_there = events_->has_event(id);
+    const Place& place = places_[is_there ? first_at_[id] : 0];
+    return is_there & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
+  }
   /// Of a leaf's satellites, linked by `next_of_owner`.
   std::int32_t first_of(std::int32_t leaf) const noexcept { return first_of_[leaf]; }
   /// `none` where there is no room for another.
@@ -106,24 +112,89 @@ class LatticePlaces {
     for (std::int32_t p = first_of_[leaf]; p != none; p = places_[p].next_of_owner) mark_tall(p);
   }
 
+  /// The bits around a check that are set, as slots of a table.
+  struct Slots {
+    std::uint64_t slots;
+    const std::int16_t* offset;
+    const MarkedDistance* distance;
+  };
+  /// By the near table, where its radius is enough.
+  Slots near_slots(const std::uint64_t* bits, int id) const noexcept {
+    const NearTable& near = tables_->near[tables_->near_of[id]];
+    return {LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(near), near.offset, near.distance};
+  }
+  Slots window_slots(const std::uint64_t* bits, int id) const noexcept {
+    const WindowTable& window = tables_->window[tables_->window_of[id]];
+    return {LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(window), &tables_->window_offset[window.begin],
+            &tables_->window_distance[window.begin]};
+  }
   /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    const LayerWindows<Layout> around(bits, id - window_reach);
-    if (radius <= tables_->radius[0]) {
-      const NearTable& near = tables_->near[tables_->near_of[id]];
-      for (std::uint32_t slots = around.template slots<BitOps>(near); slots != 0; slots &= slots - 1) {
-        const int slot = std::countr_zero(slots);
-        if (distance_of(near.distance[slot]) < radius) visit(id + near.offset[slot], near.distance[slot]);
+    Slots around = radius <= tables_->radius[0] ? near_slots(bits, id) : window_slots(bits, id);
+    for (; around.slots != 0; around.slots &= around.slots - 1) {
+      const int slot = std::countr_zero(around.slots);
+      if (distance_of(around.distance[slot]) < radius) visit(id + around.offset[slot], around.distance[slot]);
+    }
+  }
+
+  // == Looks from several places at once ==
+  static constexpr int n_looks_max = 16;
+  /// A place that looks around itself, as far as others are nearer than `limit` to the place's owner.
+  struct Look {
+    Slots around;
+    std::int32_t id;
+    MarkedDistance head_start;
+    std::int32_t limit;
+    bool is_news;
+  };
+  bool has_room_for_looks() const noexcept { return n_looks_ <= n_looks_max - 2 && n_met_ < n_looks_max; }
+  void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
+    looks_[n_looks_] = {around, id, head_start, limit, is_news};
+    ++n_looks_;
+  }
+  /// Of all looks that were added: `visit(look, id, distance with the head start)` for the bits that they see.
+  template <class Visit>
+  void for_hits(Visit&& visit) noexcept {
+    std::uint16_t hits[(n_looks_max + 1) * 64];
+    int n = 0;
+    for (int k = 0; k < n_looks_; ++k) n += BitOps::positions(looks_[k].around.slots, static_cast<unsigned>(64 * k), hits + n);
+    for (int k = 0; k < n; ++k) {
+      const Look& look = looks_[hits[k] / 64];
+      const int slot = hits[k] % 64;
+      visit(look, look.id + look.around.offset[slot], sum_of(look.head_start, look.around.distance[slot]));
+    }
+    n_looks_ = 0;
+  }
+  static constexpr int n_met_max = n_looks_max * (64 + 1);
+  /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, is_news)`, and
+  /// `then()` after at most `n_met_max` of them.
+  template <class Visit, class Then>
+  void for_looks(Visit&& visit, Then&& then) noexcept {
+    int n = n_met_;
+    for_hits([&](const Look& look, int id, MarkedDistance marked) {
+      met_[n] = {marked, first_at_[id], look.limit, look.is_news};
+      n += distance_of(marked) < look.limit;
+    });
+    // Mostly there is one place at a check; those that have more come again.
+    while (n > 0) {
+      int n_more = 0;
+      for (int k = 0; k < n; ++k) {
+        const Met met = met_[k];
+        const Place& place = places_[met.place];
+        const MarkedDistance marked = sum_of(met.marked, place.head_start);
+        visit(marked, place.owner, distance_of(marked) < met.limit, met.is_news);
+        met_[n_more] = {met.marked, place.next_here, met.limit, met.is_news};
+        n_more += place.next_here != none;
       }
-      return;
+      n = n_more;
+      then(n == 0);
     }
-    const WindowTable& window = tables_->window[tables_->window_of[id]];
-    for (std::uint64_t slots = around.template slots<BitOps>(window); slots != 0; slots &= slots - 1) {
-      const std::uint32_t slot = window.begin + static_cast<std::uint32_t>(std::countr_zero(slots));
-      if (distance_of(tables_->window_distance[slot]) < radius)
-        visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);
-    }
+    n_met_ = 0;
+  }
+  /// The places at the check itself are met as well.
+  void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
+    met_[n_met_++] = {head_start, first_at_[id], limit, is_news};
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -139,12 +210,20 @@ class LatticePlaces {
   }
 
  private:
+  struct Met {
+    MarkedDistance marked;
+    std::int32_t place, limit;
+    bool is_news;
+  };
   static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach;
 
   const Tables* tables_ = nullptr;
   Events* events_ = nullptr;
   std::int32_t n_ = 0, n_max_ = 0;
   std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
+  std::int32_t n_looks_ = 0, n_met_ = 0;
+  Look looks_[n_looks_max];
+  Met met_[n_met_max];
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
   LatticeArray<std::int32_t, Sizes::detectors> first_of_;

@@ -374,11 +374,24 @@ class LatticeSearch {
         --n_queued_;
         const MarkedDistance marked = nodes_[id].distance;
         if (!visit(id, marked)) continue;
-        const int row = tables.layout.edge_row(tables.layout.site(id));
-        for (int e = 0; e < tables.degree[row]; ++e) {
-          const LatticeEdge& edge = tables.edges[row][e];
-          const MarkedDistance sum = sum_of(marked, edge.weight);
-          if (distance_of(sum) < limit) reach(tables, id + edge.offset, sum);
+        // Half of a ball is no further from its surface than the lightest edge is long.
+        if (distance_of(marked) < limit - tables.lightest) {
+          const int row = tables.layout.edge_row(tables.layout.site(id)), degree = tables.degree[row];
+          const LatticeEdge* const edges = tables.edges[row];
+          // Most lead to where others have been nearer; those that do not are found without branches.
+          struct {
+            std::int32_t to;
+            MarkedDistance sum;
+          } found[Tables::max_degree + 1];
+          int n = 0;
+          for (int e = 0; e < degree; ++e) {
+            const std::int32_t to = id + edges[e].offset;
+            const MarkedDistance sum = sum_of(marked, edges[e].weight);
+            found[n] = {to, sum};
+            const bool is_within = distance_of(sum) < limit, is_nearer = (sum & ~1u) < (nodes_[to].distance & ~1u);
+            n += is_within & is_nearer;
+          }
+          for (int k = 0; k < n; ++k) reach(tables, found[k].to, found[k].sum);
         }
         more(id, marked, [&](int to, MarkedDistance sum) {
           if (distance_of(sum) < limit) reach(tables, to, sum);
