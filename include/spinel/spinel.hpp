@@ -49,6 +49,7 @@
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/few_correlated.hpp>
 #include <spinel/match/few_events.hpp>
 #include <spinel/match/gap.hpp>
 #include <spinel/match/gap_distances.hpp>

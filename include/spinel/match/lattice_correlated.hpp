@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Correlated matching on the lattice: match, lower the edges that share a mechanism with a matched edge, and repair the first
 // pass's matching for the lowered weights instead of matching again. The tables stay as they are: lattice_overlay.hpp adds what
-// the lowered edges change, and only there does a match come undone. The second pass is exact as well, and proves it.
+// the lowered edges change, and only there does a match come undone. The second pass is exact as well, and proves it. In small
+// experiments few events go another way through both passes: few_correlated.hpp.
 // Source: as match/correlated.hpp, whose two passes and conditional weights these are.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
+#include <spinel/match/few_correlated.hpp>
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_matcher.hpp>
@@ -28,6 +31,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
+  using Base::has_few_events;
 
  public:
   static constexpr bool uses_mechanisms = true;
@@ -80,6 +84,9 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
           lay_out_more(this->tables_[model].layout, own);
           if (!Layout::is_fixed && own.overflowed()) return Status::out_of_capacity;
           overlay_.clear(this->tables_[model].layout);
+          if constexpr (has_few_events)
+            has_few_pass_ = few_correlated_.build(this->few_events_, graph, edges, mechanism_of, joints,
+                                                  [&](std::uint32_t detector) { return sites[detector].type; });
           return implied_[model].build(this->tables_[model], sites, graph, edges, mechanism_of, joints);
         });
     return status;
@@ -88,7 +95,9 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   /// Two passes over one packed shot.
   MatchResult decode(const std::uint8_t* events) noexcept {
     if (SPINEL_UNLIKELY(!this->is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
-    const MatchResult result = match_twice(events);
+    FewPass few;
+    if (match_few_twice(events, few)) return few.result;
+    const MatchResult result = match_twice(events, few);
     end();
     return result;
   }
@@ -100,9 +109,14 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   template <class Visit>
   Certified decode_certified(const std::uint8_t* events, Visit&& visit) noexcept {
     if (!this->is_set_up_[0]) return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
-    const MatchResult result = match_twice(events);
+    FewPass few;
+    match_few_twice(events, few);
+    const MatchResult result = match_twice(events, few);
     Certified certified{result};
     if (result.outcome == MatchOutcome::matched) certified = this->prove(result);
+    // What trying everything found is proved by the dual variables of the search for the same lowered edges.
+    if (few.is_done && certified.proves_optimality())
+      certified = {{few.result.observables, result.weight, result.outcome}, few.result.weight, few.result.observables};
     overlay_.lowered.for_all(this->tables_[0], [&](std::int32_t a, std::int32_t b, detail::MarkedDistance weight) {
       visit(a, b, detail::distance_of(weight));
     });
@@ -149,7 +163,11 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
   std::int32_t id_of(std::size_t detector) const noexcept { return this->id_of_[detector]; }
   /// Bytes of tables that decoding may read.
-  std::size_t table_bytes(int model = 0) const noexcept { return Base::table_bytes(model) + implied_[model].bytes(); }
+  std::size_t table_bytes(int model = 0) const noexcept {
+    std::size_t bytes = Base::table_bytes(model) + implied_[model].bytes();
+    if constexpr (has_few_events) bytes += few_correlated_.bytes();
+    return bytes;
+  }
 
  private:
   static constexpr std::size_t joints_bytes(std::size_t n_joints) noexcept {
@@ -161,17 +179,52 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     first_match_.lay_out(static_cast<std::size_t>(layout.n_detectors()), arena);
   }
 
-  MatchResult match_twice(const std::uint8_t* events) noexcept {
+  /// Both passes over few events, and what the first found.
+  struct FewPass {
+    typename Base::FewWords few;
+    typename detail::FewEvents<BitOps>::Pairing first[2];
+    MatchResult result{0, 0, MatchOutcome::matched};
+    bool is_done = false;
+  };
+  /// False, and nothing done, where they are many or cannot be explained.
+  bool match_few_twice(const std::uint8_t* events, FewPass& pass) noexcept {
+    if constexpr (has_few_events) {
+      if (!has_few_pass_) return false;
+      pass.few = this->few_of(events, [](std::size_t) { return ~std::uint64_t{0}; });
+      if (SPINEL_UNLIKELY(!pass.few.are_few())) return false;
+      for (int type = 0; type < 2; ++type) {
+        pass.first[type] = this->few_events_.pairing(pass.few.of_type[type], pass.few.n[type]);
+        if (SPINEL_UNLIKELY(pass.first[type].weight >= this->few_events_.unreachable)) return false;
+      }
+      detail::MarkedDistance flips = 0;
+      pass.is_done = few_correlated_.again(this->few_events_, pass.few.of_type, pass.few.n, pass.first, repairs_both_, pass.result.weight, flips);
+      pass.result.observables = flips;
+    }
+    return pass.is_done;
+  }
+  /// The second pass is for what `few` implies where that is done.
+  MatchResult match_twice(const std::uint8_t* events, const FewPass& few) noexcept {
     if (!this->match(events)) return {0, 0, MatchOutcome::no_perfect_matching};
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
-    lower_implied(0, [](std::int32_t) { return true; });
+    lower_implied(0, [&](Paths& paths, auto&& imply) {
+      if (!few.is_done) return for_matched_edges(paths, [](std::int32_t) { return true; }, imply);
+      if constexpr (has_few_events)
+        for (int type = 0; type < 2; ++type)
+          few.first[type].for_pairs(few.few.of_type[type], few.few.n[type], [&](int a, int b) {
+            few_correlated_.for_path(a, b, [&](std::uint16_t, int from, int to) {
+              const bool is_from_outside = from == few_correlated_.outside, is_out = to == few_correlated_.outside;
+              if (is_from_outside || is_out) paths.edge_out(this->id_of_[is_out ? from : to], imply);
+              else paths.edge_between(this->id_of_[from], this->id_of_[to], imply);
+            });
+          });
+    });
     if (overlay_.lowered.any()) repair(0, [] { return false; });
     return this->finish();
   }
   /// The second pass over a first one that was matched to the end; false where `stop` ended it.
   template <class Stop, class Counts>
   bool match_again(int model, Stop&& stop, Counts&& counts) noexcept {
-    lower_implied(model, counts);
+    lower_implied(model, [&](Paths& paths, auto&& imply) { for_matched_edges(paths, counts, imply); });
     if (!overlay_.lowered.any()) return true;
     if (repair(model, stop) != 0) {
       overlay_.end();
@@ -199,9 +252,9 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     Span<const detail::ImpliedCheck> implied;
     int lower_end = 0;
   };
-  /// Lowers what the edges of all matched pairs imply. In two steps, so that the lists come from memory while others are read.
-  template <class Counts>
-  void lower_implied(int model, Counts&& counts) noexcept {
+  /// Lowers what edges imply: `for_edges(paths, imply)`. In two steps, so that the lists come from memory while others are read.
+  template <class ForEdges>
+  void lower_implied(int model, ForEdges&& for_edges) noexcept {
     int n = 0;
     const auto lower_all = [&] {
       for (int k = 0; k < n; ++k) overlay_.lowered.lower(causes_[k].lower_end, causes_[k].implied, implied_[model].ends());
@@ -214,6 +267,12 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       SPINEL_PREFETCH(causes_[n].implied.data());
       if (++n == n_causes_max) lower_all();
     };
+    for_edges(paths, imply);
+    lower_all();
+  }
+  /// The edges of all matched pairs of which an end counts.
+  template <class Counts, class Imply>
+  void for_matched_edges(Paths& paths, Counts&& counts, Imply&& imply) noexcept {
     // One end of every pair, without a branch on which.
     int n_pairs = 0;
     for (int k = 0; k < this->events_.n_events; ++k) {
@@ -231,11 +290,12 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
         if (counts(from) || counts(to)) paths.between(from, to, match.path, imply);
       }
     }
-    lower_all();
   }
 
   // == Permanent: fixed at set-up ==
   detail::LatticeImplied<Layout> implied_[n_models];
+  [[no_unique_address]] std::conditional_t<has_few_events, detail::FewCorrelated<BitOps>, typename Base::Nothing> few_correlated_;
+  bool has_few_pass_ = false;
   // == Per shot ==
   detail::LatticeOverlay<Tree, BitOps> overlay_;
   LatticeArray<typename Tree::Link, Sizes::detectors> first_match_;

@@ -40,9 +40,6 @@ class AnyRoundsLatticeMatcher {
   using Search = detail::LatticeSearch<Layout>;
   using Builder = detail::LatticeTableBuilder<Layout>;
   using Index = Index_;
-  /// Where all distances fit a small table, up to ten events of a type are paired by trying everything.
-  static constexpr bool has_few_events =
-      Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
   template <class Matcher>
   friend class LatticeGap;
 
@@ -168,10 +165,15 @@ class AnyRoundsLatticeMatcher {
   std::size_t n_detectors() const noexcept { return static_cast<std::size_t>(tables_[0].layout.n_detectors()); }
   double nats_per_unit(int model = 0) const noexcept { return nats_per_unit_[model]; }
   /// Bytes of tables that decoding may read, of those that the object holds.
-  std::size_t table_bytes(int model = 0) const noexcept { return tables_[model].bytes(); }
+  std::size_t table_bytes(int model = 0) const noexcept {
+    return tables_[model].bytes() + (has_few_events ? sizeof few_events_ : 0);
+  }
   const Tables& tables(int model = 0) const noexcept { return tables_[model]; }
 
  protected:
+  /// Where all distances fit a small table, up to ten events of a type are paired by trying everything.
+  static constexpr bool has_few_events =
+      Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
   /// `more(graph, sites)` adds what a derived engine needs.
   template <class More>
   Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
@@ -197,7 +199,6 @@ class AnyRoundsLatticeMatcher {
     search_.clear(layout);
     const Status status = scratch.builder[0].build(scratch.graph, sites, tables, search_);
     if (status != Status::ok) return status;
-    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     if (model == 0)
       for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = decisive_[k] = 0;
     for (const MergedEdge& edge : scratch.graph.edges())
@@ -212,6 +213,7 @@ class AnyRoundsLatticeMatcher {
     }
     if constexpr (has_few_events)
       if (model == 0) measure_all(sites);
+    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     nats_per_unit_[model] = scratch.graph.nats_per_unit();
     is_set_up_[model] = true;
     return Status::ok;
@@ -260,10 +262,12 @@ class AnyRoundsLatticeMatcher {
     }
     few_events_.finish();
   }
+  struct Nothing {};
   /// The events of a small experiment by check type: bit k of word w for detector 64 w + k.
   struct FewWords {
     std::uint64_t of_type[2][2];
     int n[2];
+    bool are_few() const noexcept { return n[0] <= detail::FewEvents<BitOps>::n_events_max && n[1] <= detail::FewEvents<BitOps>::n_events_max; }
   };
   template <class Kept>
   FewWords few_of(const std::uint8_t* events, Kept&& kept) const noexcept {
@@ -284,7 +288,7 @@ class AnyRoundsLatticeMatcher {
     if constexpr (has_few_events) {
       if (SPINEL_UNLIKELY(!is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
       const FewWords few = few_of(events, kept);
-      if (SPINEL_LIKELY(few.n[0] <= few_events_.n_events_max && few.n[1] <= few_events_.n_events_max)) {
+      if (SPINEL_LIKELY(few.are_few())) {
         MatchResult result{0, 0, MatchOutcome::matched};
         detail::MarkedDistance flips = 0;
         bool matched = true;
@@ -502,7 +506,6 @@ class AnyRoundsLatticeMatcher {
   Tables tables_[n_models];
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors)> id_of_;
   LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_, decisive_;
-  struct Nothing {};
   [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEvents<BitOps>, Nothing> few_events_;
   std::uint64_t first_type_[2] = {};
   std::int32_t decisive_type_ = 0;

@@ -64,14 +64,20 @@ struct AllPairings {
 template <int m>
 inline constexpr AllPairings<m> all_pairings;
 
-/// The sum over a pairing's distances and the parity of their marks.
+/// The sum over a pairing's distances, the parity of their marks, and which of AllPairings' pairs it consists of.
 struct LeastPairing {
   std::int32_t weight;
   std::uint32_t marks;
+  std::uint32_t set;
 };
 /// The least sums with either parity of marks.
 struct LeastOfClasses {
   std::int32_t weight[2];
+};
+
+/// (Marked) lengths of ways to the ends of edges and over them.
+struct EdgeWays {
+  std::uint32_t *to, *over;
 };
 
 /// Portable definition of the operations.
@@ -157,26 +163,26 @@ struct ScalarBits {
     return n_unpaired;
   }
   /// The lightest pairing of the at most `m` set bits of two words, numbered 0 to 127, by a table of 128 x 128 (marked) distances
-  /// below 2^28. Places left over are filled with 127, whose bit is never set.
-  template <int m>
+  /// below 2^28, or for lower numbers by one of fewer. Places left over are filled with the table's last, whose bit is never set.
+  template <int m, int size = 128>
   static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
     int events[m], n = 0;
     for (; low != 0; low &= low - 1) events[n++] = std::countr_zero(low);
     for (; high != 0; high &= high - 1) events[n++] = 64 + std::countr_zero(high);
-    while (n < m) events[n++] = 127;
+    while (n < m) events[n++] = size - 1;
     std::uint32_t distance[all.n_pairs], marks = 0;
     for (int p = 0; p < all.n_pairs; ++p) {
-      const std::uint32_t marked = distances[128 * events[all.first[p]] + events[all.second[p]]];
+      const std::uint32_t marked = distances[size * events[all.first[p]] + events[all.second[p]]];
       distance[p] = marked & ~1u;
       marks |= (marked & 1) << p;
     }
-    LeastPairing least{INT32_MAX, 0};
+    LeastPairing least{INT32_MAX, 0, 0};
     for (int k = 0; k < all.n; ++k) {
       std::uint32_t sum = 0;
       for (int e = 0; e < m / 2; ++e) sum += distance[all.of[e][k]];
       if (static_cast<std::int32_t>(sum) < least.weight)
-        least = {static_cast<std::int32_t>(sum), static_cast<std::uint32_t>(std::popcount(marks & all.set[k])) & 1};
+        least = {static_cast<std::int32_t>(sum), static_cast<std::uint32_t>(std::popcount(marks & all.set[k])) & 1, all.set[k]};
     }
     return least;
   }
@@ -204,6 +210,53 @@ struct ScalarBits {
     }
     return least;
   }
+  /// The ways from one place to the ends of `n` edges and over them, by its row of (marked) distances to all places: edge e joins places
+  /// `ends[e]` and `ends[stride + e]` and weighs `weights[e]`. `ways.to` has the ways to the ends, `ways.over` those to an end and on
+  /// over the edge; both have `2 * stride` entries. Returns the least of `over` that are shorter than `to` the other end. `n` is a multiple of 16.
+  static std::uint32_t reach_edges(const std::uint32_t* row, const std::uint8_t* ends, const std::uint32_t* weights, int stride, int n,
+                                   EdgeWays ways) noexcept {
+    std::uint32_t least = UINT32_MAX;
+    for (int side = 0; side < 2; ++side)
+      for (int e = 0; e < n; ++e) {
+        const int end = side * stride + e, other = (1 - side) * stride + e;
+        ways.to[end] = row[ends[end]];
+        ways.over[end] = sum_of_marked(ways.to[end], weights[e]);
+        if (is_shorter(ways.over[end], row[ends[other]]) && ways.over[end] < least) least = ways.over[end];
+      }
+    return least;
+  }
+  /// The least of `least` and the ways from one place over an edge of `n` to another, by what `reach_edges` says of both.
+  static std::uint32_t least_over_edges(EdgeWays from, EdgeWays to, int stride, int n, std::uint32_t least) noexcept {
+    for (int side = 0; side < 2; ++side)
+      for (int e = 0; e < n; ++e) {
+        const std::uint32_t way = sum_of_marked(from.over[side * stride + e], to.to[(1 - side) * stride + e]);
+        least = way < least ? way : least;
+      }
+    return least;
+  }
+  /// Which of `ways.over` are shorter than `limit` and than the ways `to` the other end: bit e of due[0] and due[1] for edge e from
+  /// its first and from its second end.
+  static void due_edges(std::uint32_t limit, int stride, int n, EdgeWays ways, std::uint64_t (&due)[2]) noexcept {
+    due[0] = due[1] = 0;
+    for (int side = 0; side < 2; ++side)
+      for (int e = 0; e < n; ++e) {
+        const std::uint32_t over = ways.over[side * stride + e];
+        due[side] |= std::uint64_t{is_shorter(over, limit) && is_shorter(over, ways.to[(1 - side) * stride + e])} << e;
+      }
+  }
+  /// Shortens `ways.over` by ways that are `start` long where a `row` begins (as in `reach_edges`), and adds those to `due` that
+  /// became shorter and are due.
+  static void extend_over_edges(std::uint32_t start, const std::uint32_t* row, const std::uint8_t* ends, const std::uint32_t* weights,
+                                int stride, int n, std::uint32_t limit, EdgeWays ways, std::uint64_t (&due)[2]) noexcept {
+    for (int side = 0; side < 2; ++side)
+      for (int e = 0; e < n; ++e) {
+        const int end = side * stride + e;
+        const std::uint32_t way = sum_of_marked(sum_of_marked(start, row[ends[end]]), weights[e]);
+        if (!is_shorter(way, ways.over[end])) continue;
+        ways.over[end] = way;
+        due[side] |= std::uint64_t{is_shorter(way, limit) && is_shorter(way, ways.to[(1 - side) * stride + e])} << e;
+      }
+  }
   /// Bit k says whether bit `base + offsets[k]` of `bits` is set, for k < n <= 16. `offsets` is readable up to 16 entries.
   static std::uint32_t test_bits(const std::uint64_t* bits, std::int32_t base, const std::int16_t* offsets, int n) noexcept {
     std::uint32_t hits = 0;
@@ -213,6 +266,10 @@ struct ScalarBits {
     }
     return hits;
   }
+
+ private:
+  static std::uint32_t sum_of_marked(std::uint32_t a, std::uint32_t b) noexcept { return a + b - ((a & b & 1) << 1); }
+  static bool is_shorter(std::uint32_t a, std::uint32_t b) noexcept { return (a & ~1u) < (b & ~1u); }
 };
 
 #if defined(__BMI2__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
@@ -338,15 +395,16 @@ struct Avx512Bits : ScalarBits {
     }
   }
 #ifdef __AVX512VBMI2__
-  template <int m>
+  template <int m, int size = 128>
   static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
-    const __m512i events = up_to_sixteen(low, high);
+    const __m512i events = up_to_sixteen(low, high, size - 1);
     constexpr int n_vectors = (all.n_pairs + 15) / 16;
     __m512i distance[2] = {};
     std::uint32_t marks = 0;
     for (int v = 0; v < n_vectors; ++v) {
-      const __m512i marked = _mm512_i32gather_epi32(entries_of_pairs<m>(v, events), distances, 4);
+      const __m512i entries = entries_of_pairs<m, size>(v, events);
+      const __m512i marked = _mm512_i32gather_epi32(entries, distances, 4);
       marks |= static_cast<std::uint32_t>(_mm512_test_epi32_mask(marked, _mm512_set1_epi32(1))) << (16 * v);
       distance[v] = _mm512_and_si512(marked, _mm512_set1_epi32(-2));
     }
@@ -364,17 +422,17 @@ struct Avx512Bits : ScalarBits {
     const std::int32_t weight = _mm512_reduce_min_epi32(least);
     const __mmask16 best = _mm512_cmpeq_epi32_mask(least, _mm512_set1_epi32(weight));
     const auto set = static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm512_castsi512_si128(_mm512_maskz_compress_epi32(best, sets))));
-    return {weight, static_cast<std::uint32_t>(std::popcount(marks & set)) & 1};
+    return {weight, static_cast<std::uint32_t>(std::popcount(marks & set)) & 1, set};
   }
   template <int m>
   static LeastOfClasses least_of_classes(const std::uint32_t* distances, const std::int32_t* extra, std::uint64_t low,
                                          std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
     constexpr int n_vectors = (all.n_pairs + 15) / 16;
-    const __m512i events = up_to_sixteen(low, high);
+    const __m512i events = up_to_sixteen(low, high, 127);
     __m512i distance[2] = {}, more[2] = {};
     for (int v = 0; v < n_vectors; ++v) {
-      const __m512i entries = entries_of_pairs<m>(v, events);
+      const __m512i entries = entries_of_pairs<m, 128>(v, events);
       distance[v] = _mm512_i32gather_epi32(entries, distances, 4);
       more[v] = _mm512_i32gather_epi32(entries, extra, 4);
     }
@@ -398,6 +456,55 @@ struct Avx512Bits : ScalarBits {
     return {{_mm512_reduce_min_epi32(even), _mm512_reduce_min_epi32(odd)}};
   }
 #endif
+  static std::uint32_t reach_edges(const std::uint32_t* row, const std::uint8_t* ends, const std::uint32_t* weights, int stride, int n,
+                                   EdgeWays ways) noexcept {
+    __m512i least = _mm512_set1_epi32(-1);
+    for (int e = 0; e < n; e += 16) {
+      const __m512i weight = _mm512_loadu_si512(weights + e);
+      const __m512i first = look_up(row, ends + e), second = look_up(row, ends + stride + e);
+      const __m512i over_first = sum_of_marked(first, weight), over_second = sum_of_marked(second, weight);
+      _mm512_storeu_si512(ways.to + e, first);
+      _mm512_storeu_si512(ways.to + stride + e, second);
+      _mm512_storeu_si512(ways.over + e, over_first);
+      _mm512_storeu_si512(ways.over + stride + e, over_second);
+      least = _mm512_mask_min_epu32(least, are_shorter(over_first, second), least, over_first);
+      least = _mm512_mask_min_epu32(least, are_shorter(over_second, first), least, over_second);
+    }
+    return _mm512_reduce_min_epu32(least);
+  }
+  static std::uint32_t least_over_edges(EdgeWays from, EdgeWays to, int stride, int n, std::uint32_t least) noexcept {
+    __m512i ways = _mm512_set1_epi32(static_cast<int>(least));
+    for (int e = 0; e < n; e += 16) {
+      ways = _mm512_min_epu32(ways, sum_of_marked(_mm512_loadu_si512(from.over + e), _mm512_loadu_si512(to.to + stride + e)));
+      ways = _mm512_min_epu32(ways, sum_of_marked(_mm512_loadu_si512(from.over + stride + e), _mm512_loadu_si512(to.to + e)));
+    }
+    return _mm512_reduce_min_epu32(ways);
+  }
+  static void due_edges(std::uint32_t limit, int stride, int n, EdgeWays ways, std::uint64_t (&due)[2]) noexcept {
+    due[0] = due[1] = 0;
+    for (int e = 0; e < n; e += 16)
+      for (int side = 0; side < 2; ++side) {
+        const __m512i over = _mm512_loadu_si512(ways.over + side * stride + e);
+        const unsigned is_due = are_shorter(over, _mm512_set1_epi32(static_cast<int>(limit))) &
+                                are_shorter(over, _mm512_loadu_si512(ways.to + (1 - side) * stride + e));
+        due[side] |= std::uint64_t{is_due} << e;
+      }
+  }
+  static void extend_over_edges(std::uint32_t start, const std::uint32_t* row, const std::uint8_t* ends, const std::uint32_t* weights,
+                                int stride, int n, std::uint32_t limit, EdgeWays ways, std::uint64_t (&due)[2]) noexcept {
+    const __m512i begin = _mm512_set1_epi32(static_cast<int>(start)), end = _mm512_set1_epi32(static_cast<int>(limit));
+    for (int e = 0; e < n; e += 16) {
+      const __m512i from = sum_of_marked(begin, _mm512_loadu_si512(weights + e));
+      for (int side = 0; side < 2; ++side) {
+        const int at = side * stride + e, across = (1 - side) * stride + e;
+        const __m512i way = sum_of_marked(from, look_up(row, ends + at));
+        const __mmask16 shorter = are_shorter(way, _mm512_loadu_si512(ways.over + at));
+        _mm512_mask_storeu_epi32(ways.over + at, shorter, way);
+        const unsigned is_due = shorter & are_shorter(way, end) & are_shorter(way, _mm512_loadu_si512(ways.to + across));
+        due[side] |= std::uint64_t{is_due} << e;
+      }
+    }
+  }
   static std::uint32_t test_bits(const std::uint64_t* bits, std::int32_t base, const std::int16_t* offsets, int n) noexcept {
     const auto valid = static_cast<__mmask16>((1u << n) - 1);
     const __m512i at = _mm512_add_epi32(
@@ -409,26 +516,36 @@ struct Avx512Bits : ScalarBits {
   }
 
  private:
+  static __m512i look_up(const std::uint32_t* row, const std::uint8_t* places) noexcept {
+    return _mm512_i32gather_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(places))), row, 4);
+  }
+  static __m512i sum_of_marked(__m512i a, __m512i b) noexcept {
+    const __m512i both = _mm512_ternarylogic_epi32(a, b, _mm512_set1_epi32(1), 0x80);
+    return _mm512_sub_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(both, both));
+  }
+  static __mmask16 are_shorter(__m512i a, __m512i b) noexcept {
+    return _mm512_cmplt_epu32_mask(_mm512_and_si512(a, _mm512_set1_epi32(-2)), _mm512_and_si512(b, _mm512_set1_epi32(-2)));
+  }
   static __m512i bit_numbers() noexcept {
     return _mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928, 0x2726252423222120, 0x1f1e1d1c1b1a1918,
                             0x1716151413121110, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
   }
 #ifdef __AVX512VBMI2__
-  /// The numbers of the set bits of both words; 127 after the last.
-  static __m512i up_to_sixteen(std::uint64_t low, std::uint64_t high) noexcept {
+  /// The numbers of the set bits of both words; `last` after them.
+  static __m512i up_to_sixteen(std::uint64_t low, std::uint64_t high, int last) noexcept {
     const int n_low = std::popcount(low);
     const __m512i from_low = _mm512_maskz_compress_epi8(low, bit_numbers());
     const __m512i from_high = _mm512_maskz_compress_epi8(high, _mm512_or_si512(bit_numbers(), _mm512_set1_epi8(64)));
     const __m512i both = _mm512_mask_expand_epi8(from_low, ~std::uint64_t{0} << n_low, from_high);
-    return _mm512_mask_mov_epi32(_mm512_set1_epi32(127), first_of(n_low + std::popcount(high)),
+    return _mm512_mask_mov_epi32(_mm512_set1_epi32(last), first_of(n_low + std::popcount(high)),
                                  _mm512_cvtepu8_epi32(_mm512_castsi512_si128(both)));
   }
-  /// Where in a table of 128 x 128 the pairs from 16 v on stand.
-  template <int m>
+  /// Where in a table of `size` x `size` the pairs from 16 v on stand.
+  template <int m, int size>
   static __m512i entries_of_pairs(int v, __m512i events) noexcept {
     const __m512i a = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.first + 16 * v), events);
     const __m512i b = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.second + 16 * v), events);
-    return _mm512_or_si512(_mm512_slli_epi32(a, 7), b);
+    return _mm512_or_si512(_mm512_slli_epi32(a, std::countr_zero(static_cast<unsigned>(size))), b);
   }
 #endif
   static __mmask16 first_of(int n) noexcept { return static_cast<__mmask16>(n < 16 ? (1u << n) - 1 : 0xffff); }
