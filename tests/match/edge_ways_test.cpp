@@ -18,7 +18,7 @@ struct Ways {
 };
 
 TEST(EdgeWays, AreTheSameWithVectorInstructions) {
-  constexpr int stride = 64, n_places = 128;
+  constexpr int stride = 64, n_places = 112;
   std::mt19937_64 random(11);
   // Few different lengths: many are as long as others, with and without mark.
   const auto length = [&] { return static_cast<std::uint32_t>(random() % 64); };
@@ -30,10 +30,10 @@ TEST(EdgeWays, AreTheSameWithVectorInstructions) {
     for (auto& weight : weights) weight = length() / 4;
     for (auto& end : ends) end = static_cast<std::uint8_t>(random() % n_places);
     Ways from{2 * stride}, to{2 * stride};
-    const std::uint32_t least = ScalarBits::reach_edges(rows.data(), ends.data(), weights.data(), stride, n, from.all());
-    ScalarBits::reach_edges(&rows[n_places], ends.data(), weights.data(), stride, n, to.all());
+    const std::uint32_t least = ScalarBits::reach_edges<n_places>(rows.data(), ends.data(), weights.data(), stride, n, from.all());
+    ScalarBits::reach_edges<n_places>(&rows[n_places], ends.data(), weights.data(), stride, n, to.all());
     Ways found{2 * stride};
-    ASSERT_EQ(NativeBits::reach_edges(rows.data(), ends.data(), weights.data(), stride, n, found.all()), least);
+    ASSERT_EQ(NativeBits::reach_edges<n_places>(rows.data(), ends.data(), weights.data(), stride, n, found.all()), least);
     ASSERT_EQ(found, from);
     const std::uint32_t start = length();
     ASSERT_EQ(NativeBits::least_over_edges(from.all(), to.all(), stride, n, start),
@@ -43,8 +43,8 @@ TEST(EdgeWays, AreTheSameWithVectorInstructions) {
     ScalarBits::due_edges(limit, stride, n, from.all(), due);
     NativeBits::due_edges(limit, stride, n, found.all(), found_due);
     for (int side = 0; side < 2; ++side) ASSERT_EQ(found_due[side], due[side]);
-    ScalarBits::extend_over_edges(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, from.all(), due);
-    NativeBits::extend_over_edges(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, found.all(), found_due);
+    ScalarBits::extend_over_edges<n_places>(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, from.all(), due);
+    NativeBits::extend_over_edges<n_places>(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, found.all(), found_due);
     ASSERT_EQ(found, from);
     for (int side = 0; side < 2; ++side) ASSERT_EQ(found_due[side], due[side]);
   }

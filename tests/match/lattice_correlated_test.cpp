@@ -162,11 +162,13 @@ TEST(CorrelatedLatticeMatcher, SecondPassIsExactOverFewEventsOfAnyNoise) {
   check_shaken<MemoryExperiment{.distance = 3, .rounds = 14, .basis = Basis::Z, .orientation = Orientation::O2}>(6, 200);
   check_shaken<MemoryExperiment{.distance = 5, .rounds = 2, .basis = Basis::X, .orientation = Orientation::O3}>(6, 200);
   check_shaken<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::Z}>(6, 200);
+  check_shaken<MemoryExperiment{.distance = 7, .rounds = 5, .basis = Basis::X, .orientation = Orientation::O4}>(3, 200);
   check_shaken<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X}, ScalarBits>(3, 150);
 }
 TEST(CorrelatedLatticeMatcher, SecondPassIsExactOverFewEvents) {
   check<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X}>(600);
   check<MemoryExperiment{.distance = 3, .rounds = 8, .basis = Basis::Z}>(400);
+  check<MemoryExperiment{.distance = 7, .rounds = 7, .basis = Basis::Z}>(200);
 }
 
 /// Windows of a stream: their models are open to the future, and those of moving windows begin in the middle of mechanisms.

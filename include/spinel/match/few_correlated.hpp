@@ -16,33 +16,50 @@
 #include <spinel/match/few_events.hpp>
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
+#include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>
+#include <spinel/simd/bit_ops.hpp>
 
 namespace spinel::detail {
 
-template <class BitOps>
+/// Detectors of each check type are numbered from 0; there must be fewer than `size` of either, which is at most 256.
+template <class BitOps, int size>
 class FewCorrelated {
  public:
-  using Events = FewEvents<BitOps>;
-  static constexpr int n_edges_max = 1024, n_implied_max = 8192;
+  /// The events of a shot are numbered as well, in order; the boundary is last.
+  using Pairing = FewPairing<BitOps, 16>;
+  static constexpr int n_events_max = Pairing::n_events_max;
+  static constexpr int n_edges_max = 16 * size, n_implied_max = 64 * size;
   /// Lowered edges of one check type, counted as often as they are implied.
   static constexpr int n_lowered_max = 56;
-  static constexpr int outside = Events::outside;
+  static constexpr int outside = size - 1;
 
-  /// `events` with all distances; `type_of(detector)` is 0 or 1. False where the model is too large for the tables, or not all implied
-  /// weights are at least 0: then there is no pass.
-  template <class TypeOf>
-  bool build(const Events& events, const MatchingGraph& graph, Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of,
-             Span<JointEdges> joints, TypeOf&& type_of) noexcept {
+  /// The events of one shot by check type, and their first pairings.
+  struct Shot {
+    int n[2];
+    std::uint16_t detectors[2][n_events_max + 64];
+    int place[2][Pairing::outside + 1];
+    Pairing first[2];
+  };
+
+  /// `measure(add_boundary, add)` as AnyRoundsLatticeMatcher::measure_all. False where the model is too large for the tables, or not
+  /// all implied weights are at least 0: then there is no pass.
+  template <class Measure>
+  bool build(const LatticeSite* sites, std::size_t n_detectors, Measure&& measure, const MatchingGraph& graph, Span<const GraphEdge> edges,
+             Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
     if (graph.edges().size() > n_edges_max) return false;
-    for (std::size_t e = 0; e < graph.edges().size(); ++e) {
-      const MergedEdge& edge = graph.edges()[e];
-      ends_[e][0] = static_cast<std::uint8_t>(edge.a);
-      ends_[e][1] = static_cast<std::uint8_t>(edge.b == boundary_node ? outside : edge.b);
-      lists_[e] = {};
+    int n_of[2] = {};
+    for (std::size_t k = 0; k < n_detectors; ++k) {
+      const int type = sites[k].type;
+      detector_[type][n_of[type]] = static_cast<std::uint16_t>(k);
+      place_[k] = static_cast<std::uint8_t>(n_of[type]++);
     }
-    find_steps(events, graph);
-    distance_[Pairing::outside][Pairing::outside] = bound_[Pairing::outside][Pairing::outside] = 0;
+    for (Distances& distances : distances_) distances.clear();
+    measure([&](int k, MarkedDistance way_out) { distances_[sites[k].type].add_boundary(place_[k], way_out); },
+            [&](int a, int b, MarkedDistance distance) { distances_[sites[a].type].add(place_[a], place_[b], distance); });
+    for (Distances& distances : distances_) distances.finish();
+    for (int k = 0; k < 2; ++k) distance_[k][Pairing::outside][Pairing::outside] = bound_[Pairing::outside][Pairing::outside] = 0;
+    if (!find_steps(sites, graph)) return false;
     // By type of the effect, so that a type without events is passed over.
     n_implied_ = 0;
     bool fits = true;
@@ -56,11 +73,11 @@ class FewCorrelated {
       for (int type = 0; type < 2; ++type)
         for (std::uint32_t k = 0; k < n_list; ++k) {
           const MergedEdge& effect = graph.edges()[list[k].edge];
-          if (type_of(effect.a) != type) continue;
-          weight_[n_implied_] = static_cast<MarkedDistance>(list[k].weight) | static_cast<MarkedDistance>(effect.observables & 1);
-          for (int end = 0; end < 2; ++end) end_[end][n_implied_] = ends_[list[k].edge][end];
+          if (sites[effect.a].type != type) continue;
+          weight_[n_implied_] = BitOps::twice(static_cast<MarkedDistance>(list[k].weight) | static_cast<MarkedDistance>(effect.observables & 1));
+          for (int end = 0; end < 2; ++end) end_[end][n_implied_] = static_cast<std::uint8_t>(end_of(effect, end));
           ++n_implied_;
-          ++lists_[current].size[type];
+          ++lists_[current].n_of[type];
         }
     };
     for_implied_weights(graph, graph, 1, edges, mechanism_of, joints, [&](std::uint32_t cause, EdgeWeight implied) {
@@ -75,45 +92,65 @@ class FewCorrelated {
     store();
     return fits;
   }
-  std::size_t bytes() const noexcept { return sizeof step_ + sizeof ends_ + sizeof lists_ + n_implied_ * (sizeof(MarkedDistance) + 2); }
-
-  /// Calls `visit(a, b)` for the edges of the shortest path that stands for the distance between two detectors or `outside`.
-  template <class Visit>
-  void for_path(int a, int b, Visit&& visit) const noexcept {
-    while (a != b) {
-      const std::uint16_t edge = step_[a][b];
-      const int next = ends_[edge][0] ^ ends_[edge][1] ^ a;
-      visit(edge, a, next);
-      a = next;
-    }
+  std::size_t bytes() const noexcept {
+    return sizeof distances_ + sizeof step_ + sizeof edge_at_ + sizeof lists_ + sizeof place_ + n_implied_ * (sizeof(MarkedDistance) + 2);
   }
 
-  /// The second pass after the pairings of both types, or with `both` false of the first alone: adds its weight and its flips. False
-  /// where too many edges are lowered.
-  bool again(const Events& events, const std::uint64_t (&words)[2][2], const int (&n)[2],
-             const typename Events::Pairing (&first)[2], bool both, std::int64_t& weight, MarkedDistance& flips) noexcept {
-    for (LoweredOf& lowered : lowered_) lowered.n = 0;
-    const bool is_kept[2] = {n[0] > 0, n[1] > 0 && both};
-    bool fits = true;
-    for (int type = 0; type < 2; ++type)
-      first[type].for_pairs(words[type], n[type], [&](int a, int b) {
-        for_path(a, b, [&](std::uint16_t edge, int, int) {
-          const List list = lists_[edge];
-          int from = list.begin;
-          for (int effect = 0; effect < 2; ++effect) {
-            if (is_kept[effect]) fits &= lower(effect, from, list.size[effect]);
-            from += list.size[effect];
-          }
-        });
-      });
-    if (SPINEL_UNLIKELY(!fits)) return false;
+  /// The first pass over `shot.detectors`. False where an event cannot be explained.
+  bool pair(Shot& shot) noexcept {
     for (int type = 0; type < 2; ++type) {
-      if (lowered_[type].n == 0) {
-        weight += first[type].weight;
-        flips ^= first[type].marks;
+      const int n = shot.n[type];
+      int(&place)[Pairing::outside + 1] = shot.place[type];
+      for (int k = 0; k < n; ++k) place[k] = place_[shot.detectors[type][k]];
+      place[Pairing::outside] = outside;
+      if (n == 0) {
+        shot.first[type] = {};
         continue;
       }
-      const Pairing least = pair_again(events, lowered_[type], words[type], n[type]);
+      for_ends(n, [&](int a, int b) { set(distance_[type], a, b, distances_[type].from(place[a])[place[b]]); });
+      if (n > 2 && n % 2 == 0)
+        for (int k = 0; k < n; ++k) set(distance_[type], k, Pairing::outside, far);
+      shot.first[type] = Pairing::of(&distance_[type][0][0], words_of(n).of, n);
+      if (SPINEL_UNLIKELY(shot.first[type].weight >= Distances::unreachable)) return false;
+    }
+    return true;
+  }
+  /// Calls `visit(edge, type, a, b)` for the edges, between places `a` and `b`, of shortest paths that join the first pass's pairs.
+  template <class Visit>
+  void for_edges(const Shot& shot, Visit&& visit) const noexcept {
+    for (int type = 0; type < 2; ++type)
+      shot.first[type].for_pairs(words_of(shot.n[type]).of, shot.n[type], [&](int a, int b) {
+        int at = shot.place[type][a], to = shot.place[type][b];
+        while (at != to) {
+          const Step step = edge_at_[type][at][step_[type][at][to]];
+          visit(step.edge, type, at, int{step.next});
+          at = step.next;
+          if (SPINEL_UNLIKELY(at == outside && to != outside)) {  // the rest from the other side
+            at = to;
+            to = outside;
+          }
+        }
+      });
+  }
+  std::size_t detector(int type, int place) const noexcept { return detector_[type][place]; }
+
+  /// The second pass after the first, or with `both` false of the first type alone: adds its weight and its flips. False where too many
+  /// edges are lowered.
+  bool pair_again(const Shot& shot, bool both, std::int64_t& weight, MarkedDistance& flips) noexcept {
+    for (LoweredOf& lowered : lowered_) lowered.n = 0;
+    const bool is_kept[2] = {shot.n[0] > 0, shot.n[1] > 0 && both};
+    bool fits = true;
+    for_edges(shot, [&](std::uint16_t edge, int, int, int) {
+      const List list = lists_[edge];
+      int from = list.begin;
+      for (int effect = 0; effect < 2; ++effect) {
+        if (is_kept[effect]) fits &= lower(effect, from, list.n_of[effect]);
+        from += list.n_of[effect];
+      }
+    });
+    if (SPINEL_UNLIKELY(!fits)) return false;
+    for (int type = 0; type < 2; ++type) {
+      const Pairing least = lowered_[type].n == 0 ? shot.first[type] : pair_again(type, shot.place[type], shot.n[type]);
       weight += least.weight;
       flips ^= least.marks;
     }
@@ -121,19 +158,37 @@ class FewCorrelated {
   }
 
  private:
+  using Distances = FewEvents<BitOps, size>;
+  using Table = MarkedDistance[Pairing::outside + 1][Pairing::outside + 1];
+  /// The numbers below n as bits.
+  struct Words {
+    std::uint64_t of[2];
+  };
+  static Words words_of(int n) noexcept { return {{(std::uint64_t{1} << n) - 1, 0}}; }
+  /// Calls `visit(a, b)`, a < b, for all that an event can be paired with: the boundary takes part in every pairing of an odd number.
+  template <class Visit>
+  static void for_ends(int n, Visit&& visit) noexcept {
+    for (int b = 1; b < n; ++b)
+      for (int a = 0; a < b; ++a) visit(a, b);
+    if (n % 2 != 0)
+      for (int a = 0; a < n; ++a) visit(a, Pairing::outside);
+  }
   static constexpr std::uint32_t longest_list = 255;
-  static constexpr std::uint16_t none = 0xffff;
+  /// Edges at a detector, the one to the boundary too.
+  static constexpr int n_edges_at_max = 16;
   /// Lists are copied that many at a time.
   static constexpr int lanes = 8;
   static constexpr int stride = n_lowered_max + lanes;
-  static_assert(stride % 16 == 0);
+  static_assert(stride % 16 == 0 && size % 16 == 0 && size <= 256);
   /// What has no way that matters; twice this is still a distance.
-  static constexpr MarkedDistance far = static_cast<MarkedDistance>(Events::unreachable);
-  /// The events of a type are numbered anew, in order; the boundary is last.
-  using Pairing = FewPairing<BitOps, 16>;
+  static constexpr MarkedDistance far = static_cast<MarkedDistance>(Distances::unreachable);
+  struct Step {
+    std::uint16_t edge = 0;
+    std::uint8_t next = 0;
+  };
   struct List {
     std::uint16_t begin = 0;
-    std::uint8_t size[2] = {};
+    std::uint8_t n_of[2] = {};
   };
   /// From an event or the boundary to the ends of lowered edges, and over them to the other ends.
   struct Reach {
@@ -147,30 +202,42 @@ class FewCorrelated {
     alignas(64) MarkedDistance weight[stride];
     alignas(64) std::uint8_t ends[2 * stride];
   };
-  using Table = MarkedDistance[Pairing::outside + 1][Pairing::outside + 1];
 
-  /// The first edge of a shortest path for every two detectors: one that flips what the distance says, the edge between them if it does.
-  void find_steps(const Events& events, const MatchingGraph& graph) noexcept {
-    for (auto& row : step_)
-      for (std::uint16_t& step : row) step = none;
-    const MarkedDistance* const distances = events.distances();
-    const auto distance = [&](int a, int b) { return distances[(outside + 1) * a + b]; };
-    for (const bool must_flip_right : {false, true})
-      for (std::size_t e = 0; e < graph.edges().size(); ++e) {
-        const MergedEdge& edge = graph.edges()[e];
+  int end_of(const MergedEdge& edge, int end) const noexcept {
+    const std::uint32_t detector = end == 0 ? edge.a : edge.b;
+    return detector == boundary_node ? outside : place_[detector];
+  }
+  /// The first edge of a shortest path for every two detectors: one that flips what the distance says, the edge between them if it
+  /// does. False where a detector has too many edges.
+  bool find_steps(const LatticeSite* sites, const MatchingGraph& graph) noexcept {
+    int n_edges_at[2][size] = {};
+    for (auto& rows : step_)
+      for (auto& row : rows)
+        for (std::uint8_t& step : row) step = n_edges_at_max;
+    for (std::size_t e = 0; e < graph.edges().size(); ++e) {
+      const MergedEdge& edge = graph.edges()[e];
+      const int type = sites[edge.a].type;
+      for (int end = 0; end < 2; ++end) {
+        const int at = end_of(edge, end), next = end_of(edge, 1 - end);
+        if (at == outside) continue;
+        const int slot = n_edges_at[type][at]++;
+        if (slot == n_edges_at_max) return false;
+        edge_at_[type][at][slot] = {static_cast<std::uint16_t>(e), static_cast<std::uint8_t>(next)};
         const auto marked = static_cast<MarkedDistance>(edge.weight) | static_cast<MarkedDistance>(edge.observables & 1);
-        for (int end = 0; end < 2; ++end) {
-          const int a = ends_[e][end], next = ends_[e][1 - end];
-          for (int b = 0; b <= outside; ++b) {
-            const MarkedDistance way = sum_of(marked, distance(next, b));
-            if (a == b || distance_of(way) != distance_of(distance(a, b)) || (must_flip_right && way != distance(a, b))) continue;
-            const std::uint16_t known = step_[a][b];
-            const bool is_edge_between = must_flip_right && known != none && (ends_[known][0] ^ ends_[known][1] ^ a) == b;
-            if (!is_edge_between) step_[a][b] = static_cast<std::uint16_t>(e);
-          }
+        const MarkedDistance *const whole = distances_[type].from(at), *const rest = distances_[type].from(next);
+        for (int to = 0; to < size; ++to) {
+          const MarkedDistance way = sum_of(marked, rest[to]);
+          std::uint8_t& step = step_[type][at][to];
+          if (at == to || distance_of(way) != distance_of(whole[to]) || (way != whole[to] && step != n_edges_at_max)) continue;
+          const Step known = step == n_edges_at_max ? Step{} : edge_at_[type][at][step];
+          const bool is_edge_between = step != n_edges_at_max && known.next == to && flips_right(graph.edges()[known.edge], whole[to]);
+          if (!is_edge_between) step = static_cast<std::uint8_t>(slot);
         }
       }
+    }
+    return true;
   }
+  static bool flips_right(const MergedEdge& edge, MarkedDistance distance) noexcept { return (edge.observables & 1) == (distance & 1); }
 
   bool lower(int type, int from, int n) noexcept {
     LoweredOf& lowered = lowered_[type];
@@ -187,84 +254,80 @@ class FewCorrelated {
     return true;
   }
 
-  /// The lightest pairing of the `n` events in `words` with the lowered edges of their type.
-  SPINEL_NOINLINE Pairing pair_again(const Events& events, LoweredOf& lowered, const std::uint64_t (&words)[2], int n) noexcept {
-    constexpr int last = Pairing::outside;
-    int place[last + 1], n_events = 0;
-    for (int w = 0; w < 2; ++w)
-      for (std::uint64_t word = words[w]; word != 0; word &= word - 1) place[n_events++] = 64 * w + std::countr_zero(word);
-    place[last] = outside;
-    const int n_ends = n + n % 2;  // of ways: the boundary is one of them where it takes part in every pairing
-    const auto number = [n](int k) { return k < n ? k : last; };
+  /// The lightest pairing of the `n` events at `place` with the lowered edges of their type; `distance_` has the distances without.
+  SPINEL_NOINLINE Pairing pair_again(int type, const int (&place)[Pairing::outside + 1], int n) noexcept {
+    LoweredOf& lowered = lowered_[type];
+    Table& distance = distance_[type];
     // Filled up with edges that nothing reaches.
     const int n_edges = (lowered.n + 15) / 16 * 16;
     for (int k = lowered.n; k < n_edges; ++k) {
-      lowered.weight[k] = far;
+      lowered.weight[k] = BitOps::twice(far);
       lowered.ends[k] = lowered.ends[stride + k] = outside;
     }
-    for (int k = 0; k < n_ends; ++k) {
-      Reach& reach = reach_[number(k)];
-      const MarkedDistance least = BitOps::reach_edges(row_of(events, place[number(k)]), lowered.ends, lowered.weight, stride, n_edges, reach.ways());
-      reach.least_over = distance_of(least < far ? least : far);
-    }
+    const auto reach = [&](int k) {
+      const MarkedDistance least =
+          BitOps::template reach_edges<size>(distances_[type].from(place[k]), lowered.ends, lowered.weight, stride, n_edges, reach_[k].ways());
+      reach_[k].least_over = distance_of(least < far ? least : far);
+    };
+    for (int k = 0; k < n; ++k) reach(k);
+    if (n % 2 != 0) reach(Pairing::outside);
     std::uint32_t room = 0;
-    for (int j = 1; j < n_ends; ++j)
-      for (int i = 0; i < j; ++i) {
-        const int a = i, b = number(j);
-        const MarkedDistance distance =
-            BitOps::least_over_edges(reach_[a].ways(), reach_[b].ways(), stride, n_edges, row_of(events, place[a])[place[b]]);
-        // A way over several lowered edges is no shorter than the first and the last of them.
-        const std::int32_t over_several = reach_[a].least_over + reach_[b].least_over;
-        const MarkedDistance bound = static_cast<MarkedDistance>(over_several < distance_of(distance) ? over_several : distance_of(distance));
-        set(distance_, a, b, distance);
-        set(bound_, a, b, bound);
-        room |= distance - bound;
-      }
-    if (n_ends == 2) {
-      if (room > 1) go_over_several(events, lowered, 0, number(1), n_edges);
-      return {distance_of(distance_[0][number(1)]), distance_[0][number(1)] & 1};
+    for_ends(n, [&](int a, int b) {
+      const MarkedDistance over_one = BitOps::least_over_edges(reach_[a].ways(), reach_[b].ways(), stride, n_edges, distance[a][b]);
+      // A way over several lowered edges is no shorter than the first and the last of them.
+      const std::int32_t over_several = reach_[a].least_over + reach_[b].least_over;
+      const auto bound = static_cast<MarkedDistance>(over_several < distance_of(over_one) ? over_several : distance_of(over_one));
+      set(distance, a, b, over_one);
+      set(bound_, a, b, bound);
+      room |= over_one - bound;
+    });
+    if (n <= 2) {
+      const int mate = n == 2 ? 1 : Pairing::outside;
+      if (room > 1) go_over_several(type, 0, mate, n_edges);
+      return {distance_of(distance[0][mate]), distance[0][mate] & 1};
     }
     if (n % 2 == 0)
-      for (int k = 0; k < n; ++k) {
-        set(distance_, k, last, far);
-        set(bound_, k, last, far);
-      }
-    const std::uint64_t numbers[2] = {(std::uint64_t{1} << n) - 1, 0};
-    Pairing least = Pairing::of(&distance_[0][0], numbers, n);
+      for (int k = 0; k < n; ++k) set(bound_, k, Pairing::outside, far);
+    const Words numbers = words_of(n);
+    Pairing least = Pairing::of(&distance[0][0], numbers.of, n);
     // Ways over several are looked for only where they may change the answer: as long as the bounds allow a lighter one.
     while (room > 1) {
-      const Pairing possible = Pairing::of(&bound_[0][0], numbers, n);
+      const Pairing possible = Pairing::of(&bound_[0][0], numbers.of, n);
       if (possible.weight >= least.weight) break;
-      possible.for_pairs(numbers, n, [&](int a, int b) {
-        if (bound_[a][b] == (distance_[a][b] & ~1u)) return;
-        go_over_several(events, lowered, a, b, n_edges);
-        set(bound_, a, b, distance_[a][b] & ~1u);
+      possible.for_pairs(numbers.of, n, [&](int a, int b) {
+        if (bound_[a][b] == (distance[a][b] & ~1u)) return;
+        go_over_several(type, a, b, n_edges);
+        set(bound_, a, b, distance[a][b] & ~1u);
       });
-      least = Pairing::of(&distance_[0][0], numbers, n);
+      least = Pairing::of(&distance[0][0], numbers.of, n);
     }
     return least;
   }
-  static const MarkedDistance* row_of(const Events& events, int place) noexcept { return events.distances() + (outside + 1) * place; }
   static void set(Table& table, int a, int b, MarkedDistance distance) noexcept { table[a][b] = table[b][a] = distance; }
 
   /// The shortest way between two over any lowered edges: on from those that leave room for another.
-  SPINEL_NOINLINE void go_over_several(const Events& events, const LoweredOf& lowered, int a, int b, int n_edges) noexcept {
+  SPINEL_NOINLINE void go_over_several(int type, int a, int b, int n_edges) noexcept {
+    const LoweredOf& lowered = lowered_[type];
+    Table& distance = distance_[type];
     const EdgeWays ways = reach_[a].ways();
-    const auto limit = static_cast<MarkedDistance>(distance_of(distance_[a][b]) - reach_[b].least_over);
+    const auto limit = static_cast<MarkedDistance>(distance_of(distance[a][b]) - reach_[b].least_over);
     std::uint64_t due[2];
     BitOps::due_edges(limit, stride, n_edges, ways, due);
     while ((due[0] | due[1]) != 0) {
       const int end = due[0] == 0, e = std::countr_zero(due[end]);
       due[end] &= due[end] - 1;
-      BitOps::extend_over_edges(ways.over[end * stride + e], row_of(events, lowered.ends[(1 - end) * stride + e]), lowered.ends, lowered.weight,
-                                stride, n_edges, limit, ways, due);
+      BitOps::template extend_over_edges<size>(ways.over[end * stride + e], distances_[type].from(lowered.ends[(1 - end) * stride + e]), lowered.ends,
+                                lowered.weight, stride, n_edges, limit, ways, due);
     }
-    set(distance_, a, b, BitOps::least_over_edges(ways, reach_[b].ways(), stride, n_edges, distance_[a][b]));
+    set(distance, a, b, BitOps::least_over_edges(ways, reach_[b].ways(), stride, n_edges, distance[a][b]));
   }
 
   // == Permanent: fixed at set-up ==
-  std::uint16_t step_[outside + 1][outside + 1];
-  std::uint8_t ends_[n_edges_max][2];
+  Distances distances_[2];
+  std::uint8_t step_[2][size][size];  ///< number of the edge at the first place towards the second
+  Step edge_at_[2][size][n_edges_at_max];
+  std::uint8_t place_[2 * size];
+  std::uint16_t detector_[2][size];
   List lists_[n_edges_max];
   MarkedDistance weight_[n_implied_max];
   std::uint8_t end_[2][n_implied_max];
@@ -272,7 +335,7 @@ class FewCorrelated {
   // == Per shot ==
   LoweredOf lowered_[2];
   Reach reach_[Pairing::outside + 1];
-  alignas(64) Table distance_, bound_;  ///< `bound_`: not more than any way's length, without mark
+  alignas(64) Table distance_[2], bound_;  ///< `bound_`: not more than any way's length, without mark
 };
 
 }  // namespace spinel::detail

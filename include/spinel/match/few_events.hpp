@@ -75,34 +75,49 @@ struct FewPairing {
 
  private:
   static constexpr int none = -1;
-  /// Nine or ten events: the first with each other one, or with the boundary, and the rest as above.
+  /// Nine or ten events: the first with each other one, or with the boundary, and the rest as above; as long as half the way to the
+  /// nearest, for everyone in the rest, leaves room for a lighter one.
   SPINEL_NOINLINE static FewPairing with_first(const MarkedDistance* distances, const std::uint64_t (&words)[2], int n) noexcept {
-    const int first = words[0] != 0 ? std::countr_zero(words[0]) : 64 + std::countr_zero(words[1]);
-    std::uint64_t others[2] = {words[0], words[1]};
-    const auto without = [&](int event, int w) {
-      return others[w] & ~(event / 64 == w ? std::uint64_t{1} << (event % 64) : 0);
-    };
-    for (int w = 0; w < 2; ++w) others[w] = without(first, w);
-    FewPairing least{INT32_MAX};
-    const auto consider = [&](int mate) {
-      const LeastPairing rest = BitOps::template least_pairing<8, size>(distances, without(mate, 0), without(mate, 1));
-      const MarkedDistance distance = distances[size * first + mate];
-      const std::int32_t weight = rest.weight + distance_of(distance);
-      if (weight < least.weight) least = {weight, (rest.marks ^ distance) & 1, rest.set, mate};
-    };
-    if (n == 9) consider(outside);
+    int events[n_events_max + 1] = {}, n_listed = 0;
     for (int w = 0; w < 2; ++w)
-      for (std::uint64_t left = others[w]; left != 0; left &= left - 1) consider(64 * w + std::countr_zero(left));
-    return least;
+      for (std::uint64_t word = words[w]; word != 0; word &= word - 1) events[n_listed++] = 64 * w + std::countr_zero(word);
+    const auto distance = [&](int i, int j) { return distances[size * events[i] + events[j]]; };
+    events[n] = outside;
+    std::int32_t half[n_events_max + 1] = {}, all_halves = 0;
+    for (int i = 0; i < n; ++i) half[i] = distance_of(distance(i, n));
+    for (int j = 1; j < n; ++j)
+      for (int i = 0; i < j; ++i) {
+        const std::int32_t to_other = distance_of(distance(i, j)) / 2;
+        half[i] = to_other < half[i] ? to_other : half[i];
+        half[j] = to_other < half[j] ? to_other : half[j];
+      }
+    for (int i = 1; i < n; ++i) all_halves += half[i];
+    const int n_mates = n == 9 ? n : n - 1;
+    std::int32_t bound[n_events_max + 1];
+    for (int k = 1; k <= n_mates; ++k) bound[k] = distance_of(distance(0, k)) + all_halves - half[k];
+    FewPairing least{INT32_MAX};
+    while (true) {
+      int next = 1;
+      for (int k = 2; k <= n_mates; ++k) next = bound[k] < bound[next] ? k : next;
+      if (bound[next] >= least.weight) return least;
+      bound[next] = INT32_MAX;
+      const auto left = [&](int w) {
+        const auto bit = [w](int event) { return event / 64 == w ? std::uint64_t{1} << (event % 64) : 0; };
+        return words[w] & ~(bit(events[0]) | (next < n ? bit(events[next]) : 0));
+      };
+      const LeastPairing rest = BitOps::template least_pairing<8, size>(distances, left(0), left(1));
+      const std::int32_t weight = rest.weight + distance_of(distance(0, next));
+      if (weight < least.weight) least = {weight, (rest.marks ^ distance(0, next)) & 1, rest.set, events[next]};
+    }
   }
 };
 
-/// Distances between all detectors of an experiment with at most 127 of them.
-template <class BitOps>
+/// Distances between all detectors of an experiment, or of one check type, with fewer than `size` of them.
+template <class BitOps, int size = 128>
 class FewEvents {
  public:
-  static constexpr int n_detectors_max = 127;
-  using Pairing = FewPairing<BitOps, n_detectors_max + 1>;
+  static constexpr int n_detectors_max = size - 1;
+  using Pairing = FewPairing<BitOps, size>;
   static constexpr int n_events_max = Pairing::n_events_max;
   /// In place of a detector: the boundary.
   static constexpr int outside = n_detectors_max;
@@ -125,25 +140,25 @@ class FewEvents {
         if (a != b) lower(a, b, sum_of(distance_[a][outside], distance_[b][outside]));
   }
 
-  /// The lightest pairing of the `n` events in `words` (bit k of word w: detector 64 w + k), at most `n_events_max`. It weighs
-  /// `unreachable` or more where one cannot be explained.
-  Pairing pairing(const std::uint64_t (&words)[2], int n) const noexcept { return Pairing::of(distances(), words, n); }
-  /// Its weight and flips alone; false where one cannot be explained.
+  /// The lightest pairing of the `n` events in `words` (bit k of word w: detector 64 w + k), at most `n_events_max`. False where one
+  /// cannot be explained.
   bool pair(const std::uint64_t (&words)[2], int n, std::int64_t& weight, MarkedDistance& flips) const noexcept {
-    const Pairing least = pairing(words, n);
+    const Pairing least = Pairing::of(distances(), words, n);
     weight += least.weight;
     flips ^= least.marks;
     return least.weight < unreachable;
   }
 
   const MarkedDistance* distances() const noexcept { return &distance_[0][0]; }
+  /// From one detector, or from `outside`, to all.
+  const MarkedDistance* from(int k) const noexcept { return distance_[k]; }
 
  private:
   void lower(int a, int b, MarkedDistance distance) noexcept {
     if ((distance & ~1u) < (distance_[a][b] & ~1u)) distance_[a][b] = distance_[b][a] = distance;
   }
 
-  alignas(64) MarkedDistance distance_[n_detectors_max + 1][n_detectors_max + 1];
+  alignas(64) MarkedDistance distance_[size][size];
 };
 
 /// Both classes in the same way: what each way costs more with the other flip. Where the observable is the parity of the ways that

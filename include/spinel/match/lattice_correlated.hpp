@@ -24,14 +24,17 @@ namespace spinel {
 
 /// Concept `Matcher`; `AnyRoundsLatticeMatcher` with a second pass. Totals are of conditional weights.
 template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1>
-class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models> {
-  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models>;
+class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, false> {
+  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, false>;
   using Layout = Layout_;
   using Index = Index_;
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
-  using Base::has_few_events;
+  /// Where all distances within a check type fit a table, up to ten events of either are paired by trying everything.
+  static constexpr int few_size = static_cast<int>(Layout::n_positions * (Sizes::layout.last_layer() + 1) + 16) / 16 * 16;
+  static constexpr bool has_few_events = Layout::is_fixed && n_models == 1 && few_size <= 256;
+  using Few = detail::FewCorrelated<BitOps, has_few_events ? few_size : 16>;
 
  public:
   static constexpr bool uses_mechanisms = true;
@@ -85,8 +88,9 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
           if (!Layout::is_fixed && own.overflowed()) return Status::out_of_capacity;
           overlay_.clear(this->tables_[model].layout);
           if constexpr (has_few_events)
-            has_few_pass_ = few_correlated_.build(this->few_events_, graph, edges, mechanism_of, joints,
-                                                  [&](std::uint32_t detector) { return sites[detector].type; });
+            has_few_pass_ = few_.build(
+                sites, n_detectors(), [&](auto&& add_boundary, auto&& add) { this->measure_all(add_boundary, add); }, graph, edges, mechanism_of,
+                joints);
           return implied_[model].build(this->tables_[model], sites, graph, edges, mechanism_of, joints);
         });
     return status;
@@ -95,9 +99,8 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   /// Two passes over one packed shot.
   MatchResult decode(const std::uint8_t* events) noexcept {
     if (SPINEL_UNLIKELY(!this->is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
-    FewPass few;
-    if (match_few_twice(events, few)) return few.result;
-    const MatchResult result = match_twice(events, few);
+    if (FewPass few; match_few_twice(events, few)) return few.result;
+    const MatchResult result = match_twice(events, [&](Paths& paths, auto&& imply) { for_matched_edges(paths, all_count, imply); });
     end();
     return result;
   }
@@ -111,10 +114,13 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     if (!this->is_set_up_[0]) return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     FewPass few;
     match_few_twice(events, few);
-    const MatchResult result = match_twice(events, few);
+    const MatchResult result = match_twice(events, [&](Paths& paths, auto&& imply) {
+      if (few.is_done) for_few_edges(few, paths, imply);
+      else for_matched_edges(paths, all_count, imply);
+    });
     Certified certified{result};
     if (result.outcome == MatchOutcome::matched) certified = this->prove(result);
-    // What trying everything found is proved by the dual variables of the search for the same lowered edges.
+    // What trying everything found is proved by the dual variables of the search, for the edges that its pairs lower.
     if (few.is_done && certified.proves_optimality())
       certified = {{few.result.observables, result.weight, result.outcome}, few.result.weight, few.result.observables};
     overlay_.lowered.for_all(this->tables_[0], [&](std::int32_t a, std::int32_t b, detail::MarkedDistance weight) {
@@ -165,7 +171,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   /// Bytes of tables that decoding may read.
   std::size_t table_bytes(int model = 0) const noexcept {
     std::size_t bytes = Base::table_bytes(model) + implied_[model].bytes();
-    if constexpr (has_few_events) bytes += few_correlated_.bytes();
+    if constexpr (has_few_events) bytes += few_.bytes();
     return bytes;
   }
 
@@ -181,43 +187,43 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
 
   /// Both passes over few events, and what the first found.
   struct FewPass {
-    typename Base::FewWords few;
-    typename detail::FewEvents<BitOps>::Pairing first[2];
+    typename Few::Shot shot;
     MatchResult result{0, 0, MatchOutcome::matched};
     bool is_done = false;
   };
   /// False, and nothing done, where they are many or cannot be explained.
-  bool match_few_twice(const std::uint8_t* events, FewPass& pass) noexcept {
+  SPINEL_NOINLINE bool match_few_twice(const std::uint8_t* events, FewPass& pass) noexcept {
     if constexpr (has_few_events) {
       if (!has_few_pass_) return false;
-      pass.few = this->few_of(events, [](std::size_t) { return ~std::uint64_t{0}; });
-      if (SPINEL_UNLIKELY(!pass.few.are_few())) return false;
-      for (int type = 0; type < 2; ++type) {
-        pass.first[type] = this->few_events_.pairing(pass.few.of_type[type], pass.few.n[type]);
-        if (SPINEL_UNLIKELY(pass.first[type].weight >= this->few_events_.unreachable)) return false;
+      auto& shot = pass.shot;
+      constexpr std::size_t n_words = (Sizes::detectors + 63) / 64;
+      std::uint64_t words[2][n_words];
+      int n[2] = {};
+      for (std::size_t w = 0; w < n_words; ++w) {
+        const std::uint64_t word = this->word_of(events, 64 * w, Sizes::detectors), of_first = this->first_type_[w];
+        words[0][w] = word & of_first;
+        words[1][w] = word & ~of_first;
+        for (int type = 0; type < 2; ++type) n[type] += count_ones(words[type][w]);
       }
+      if (n[0] > Few::n_events_max || n[1] > Few::n_events_max) return false;
+      for (int type = 0; type < 2; ++type) {
+        shot.n[type] = 0;
+        for (std::size_t w = 0; w < n_words; ++w)
+          shot.n[type] += BitOps::positions(words[type][w], static_cast<unsigned>(64 * w), shot.detectors[type] + shot.n[type]);
+      }
+      if (SPINEL_UNLIKELY(!few_.pair(shot))) return false;
       detail::MarkedDistance flips = 0;
-      pass.is_done = few_correlated_.again(this->few_events_, pass.few.of_type, pass.few.n, pass.first, repairs_both_, pass.result.weight, flips);
+      pass.is_done = few_.pair_again(shot, repairs_both_, pass.result.weight, flips);
       pass.result.observables = flips;
     }
     return pass.is_done;
   }
-  /// The second pass is for what `few` implies where that is done.
-  MatchResult match_twice(const std::uint8_t* events, const FewPass& few) noexcept {
+  /// `for_edges` as lower_implied.
+  template <class ForEdges>
+  MatchResult match_twice(const std::uint8_t* events, ForEdges&& for_edges) noexcept {
     if (!this->match(events)) return {0, 0, MatchOutcome::no_perfect_matching};
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
-    lower_implied(0, [&](Paths& paths, auto&& imply) {
-      if (!few.is_done) return for_matched_edges(paths, [](std::int32_t) { return true; }, imply);
-      if constexpr (has_few_events)
-        for (int type = 0; type < 2; ++type)
-          few.first[type].for_pairs(few.few.of_type[type], few.few.n[type], [&](int a, int b) {
-            few_correlated_.for_path(a, b, [&](std::uint16_t, int from, int to) {
-              const bool is_from_outside = from == few_correlated_.outside, is_out = to == few_correlated_.outside;
-              if (is_from_outside || is_out) paths.edge_out(this->id_of_[is_out ? from : to], imply);
-              else paths.edge_between(this->id_of_[from], this->id_of_[to], imply);
-            });
-          });
-    });
+    lower_implied(0, for_edges);
     if (overlay_.lowered.any()) repair(0, [] { return false; });
     return this->finish();
   }
@@ -248,6 +254,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     Base::end();
   }
 
+  static constexpr auto all_count = [](std::int32_t) { return true; };
   struct Cause {
     Span<const detail::ImpliedCheck> implied;
     int lower_end = 0;
@@ -269,6 +276,15 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     };
     for_edges(paths, imply);
     lower_all();
+  }
+  /// The edges of the pairs that trying everything found.
+  template <class Imply>
+  void for_few_edges(const FewPass& pass, Paths& paths, Imply&& imply) noexcept {
+    if constexpr (has_few_events)
+      few_.for_edges(pass.shot, [&](std::uint16_t, int type, int from, int to) {
+        if (to == Few::outside) paths.edge_out(id_of(few_.detector(type, from)), imply);
+        else paths.edge_between(id_of(few_.detector(type, from)), id_of(few_.detector(type, to)), imply);
+      });
   }
   /// The edges of all matched pairs of which an end counts.
   template <class Counts, class Imply>
@@ -294,7 +310,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
 
   // == Permanent: fixed at set-up ==
   detail::LatticeImplied<Layout> implied_[n_models];
-  [[no_unique_address]] std::conditional_t<has_few_events, detail::FewCorrelated<BitOps>, typename Base::Nothing> few_correlated_;
+  [[no_unique_address]] std::conditional_t<has_few_events, Few, typename Base::Nothing> few_;
   bool has_few_pass_ = false;
   // == Per shot ==
   detail::LatticeOverlay<Tree, BitOps> overlay_;
