@@ -42,11 +42,11 @@ class FewCorrelated {
     Pairing first[2];
   };
 
-  /// `measure(add_boundary, add)` as AnyRoundsLatticeMatcher::measure_all. False where the model is too large for the tables, or not
-  /// all implied weights are at least 0: then there is no pass.
-  template <class Measure>
-  bool build(const LatticeSite* sites, std::size_t n_detectors, Measure&& measure, const MatchingGraph& graph, Span<const GraphEdge> edges,
-             Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
+  /// `way_out(detector)` to the boundary and `for_distances(visit)` as in AnyRoundsLatticeMatcher. False where the model is too large for
+  /// the tables, or not all implied weights are at least 0: then there is no pass.
+  template <class WayOut, class ForDistances>
+  bool build(const LatticeSite* sites, std::size_t n_detectors, WayOut&& way_out, ForDistances&& for_distances, const MatchingGraph& graph,
+             Span<const GraphEdge> edges, Span<const std::uint32_t> mechanism_of, Span<JointEdges> joints) noexcept {
     if (graph.edges().size() > n_edges_max) return false;
     int n_of[2] = {};
     for (std::size_t k = 0; k < n_detectors; ++k) {
@@ -55,8 +55,8 @@ class FewCorrelated {
       place_[k] = static_cast<std::uint8_t>(n_of[type]++);
     }
     for (Distances& distances : distances_) distances.clear();
-    measure([&](int k, MarkedDistance way_out) { distances_[sites[k].type].add_boundary(place_[k], way_out); },
-            [&](int a, int b, MarkedDistance distance) { distances_[sites[a].type].add(place_[a], place_[b], distance); });
+    for (std::size_t k = 0; k < n_detectors; ++k) distances_[sites[k].type].add_boundary(place_[k], way_out(k));
+    for_distances([&](int a, int b, MarkedDistance distance) { distances_[sites[a].type].add(place_[a], place_[b], distance); });
     for (Distances& distances : distances_) distances.finish();
     for (int k = 0; k < 2; ++k) distance_[k][Pairing::outside][Pairing::outside] = bound_[Pairing::outside][Pairing::outside] = 0;
     if (!find_steps(sites, graph)) return false;

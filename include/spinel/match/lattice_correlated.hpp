@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
@@ -89,8 +90,8 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
           overlay_.clear(this->tables_[model].layout);
           if constexpr (has_few_events)
             has_few_pass_ = few_.build(
-                sites, n_detectors(), [&](auto&& add_boundary, auto&& add) { this->measure_all(add_boundary, add); }, graph, edges, mechanism_of,
-                joints);
+                sites, n_detectors(), [&](std::size_t k) { return this->way_out(k); }, [&](auto&& visit) { this->for_distances(visit); }, graph,
+                edges, mechanism_of, joints);
           return implied_[model].build(this->tables_[model], sites, graph, edges, mechanism_of, joints);
         });
     return status;
@@ -200,7 +201,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       std::uint64_t words[2][n_words];
       int n[2] = {};
       for (std::size_t w = 0; w < n_words; ++w) {
-        const std::uint64_t word = this->word_of(events, 64 * w, Sizes::detectors), of_first = this->first_type_[w];
+        const std::uint64_t word = load_word(events, 64 * w, Sizes::detectors), of_first = this->first_type_[w];
         words[0][w] = word & of_first;
         words[1][w] = word & ~of_first;
         for (int type = 0; type < 2; ++type) n[type] += count_ones(words[type][w]);
