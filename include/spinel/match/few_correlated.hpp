@@ -18,7 +18,7 @@
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>
-#include <spinel/simd/bit_ops.hpp>
+#include <spinel/simd/edge_ops.hpp>
 
 namespace spinel::detail {
 
@@ -74,7 +74,7 @@ class FewCorrelated {
         for (std::uint32_t k = 0; k < n_list; ++k) {
           const MergedEdge& effect = graph.edges()[list[k].edge];
           if (sites[effect.a].type != type) continue;
-          weight_[n_implied_] = BitOps::twice(static_cast<MarkedDistance>(list[k].weight) | static_cast<MarkedDistance>(effect.observables & 1));
+          weight_[n_implied_] = Edges::twice(static_cast<MarkedDistance>(list[k].weight) | static_cast<MarkedDistance>(effect.observables & 1));
           for (int end = 0; end < 2; ++end) end_[end][n_implied_] = static_cast<std::uint8_t>(end_of(effect, end));
           ++n_implied_;
           ++lists_[current].n_of[type];
@@ -159,6 +159,7 @@ class FewCorrelated {
 
  private:
   using Distances = FewEvents<BitOps, size>;
+  using Edges = EdgeOps<BitOps>;
   using Table = MarkedDistance[Pairing::outside + 1][Pairing::outside + 1];
   /// The numbers below n as bits.
   struct Words {
@@ -261,19 +262,19 @@ class FewCorrelated {
     // Filled up with edges that nothing reaches.
     const int n_edges = (lowered.n + 15) / 16 * 16;
     for (int k = lowered.n; k < n_edges; ++k) {
-      lowered.weight[k] = BitOps::twice(far);
+      lowered.weight[k] = Edges::twice(far);
       lowered.ends[k] = lowered.ends[stride + k] = outside;
     }
     const auto reach = [&](int k) {
       const MarkedDistance least =
-          BitOps::template reach_edges<size>(distances_[type].from(place[k]), lowered.ends, lowered.weight, stride, n_edges, reach_[k].ways());
+          Edges::template reach_edges<size>(distances_[type].from(place[k]), lowered.ends, lowered.weight, stride, n_edges, reach_[k].ways());
       reach_[k].least_over = distance_of(least < far ? least : far);
     };
     for (int k = 0; k < n; ++k) reach(k);
     if (n % 2 != 0) reach(Pairing::outside);
     std::uint32_t room = 0;
     for_ends(n, [&](int a, int b) {
-      const MarkedDistance over_one = BitOps::least_over_edges(reach_[a].ways(), reach_[b].ways(), stride, n_edges, distance[a][b]);
+      const MarkedDistance over_one = Edges::least_over_edges(reach_[a].ways(), reach_[b].ways(), stride, n_edges, distance[a][b]);
       // A way over several lowered edges is no shorter than the first and the last of them.
       const std::int32_t over_several = reach_[a].least_over + reach_[b].least_over;
       const auto bound = static_cast<MarkedDistance>(over_several < distance_of(over_one) ? over_several : distance_of(over_one));
@@ -312,14 +313,14 @@ class FewCorrelated {
     const EdgeWays ways = reach_[a].ways();
     const auto limit = static_cast<MarkedDistance>(distance_of(distance[a][b]) - reach_[b].least_over);
     std::uint64_t due[2];
-    BitOps::due_edges(limit, stride, n_edges, ways, due);
+    Edges::due_edges(limit, stride, n_edges, ways, due);
     while ((due[0] | due[1]) != 0) {
       const int end = due[0] == 0, e = std::countr_zero(due[end]);
       due[end] &= due[end] - 1;
-      BitOps::template extend_over_edges<size>(ways.over[end * stride + e], distances_[type].from(lowered.ends[(1 - end) * stride + e]), lowered.ends,
+      Edges::template extend_over_edges<size>(ways.over[end * stride + e], distances_[type].from(lowered.ends[(1 - end) * stride + e]), lowered.ends,
                                 lowered.weight, stride, n_edges, limit, ways, due);
     }
-    set(distance, a, b, BitOps::least_over_edges(ways, reach_[b].ways(), stride, n_edges, distance[a][b]));
+    set(distance, a, b, Edges::least_over_edges(ways, reach_[b].ways(), stride, n_edges, distance[a][b]));
   }
 
   // == Permanent: fixed at set-up ==

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ways over a few edges, sixteen at a time: the instruction set's functions against their definition.
-#include <spinel/simd/bit_ops.hpp>
+#include <spinel/simd/edge_ops.hpp>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +10,9 @@
 namespace spinel {
 namespace {
 
+using Scalar = EdgeOps<ScalarBits>;
+using Native = EdgeOps<NativeBits>;
+
 struct Ways {
   std::vector<std::uint32_t> to, over;
   explicit Ways(std::size_t n) : to(n), over(n) {}
@@ -17,7 +20,7 @@ struct Ways {
   bool operator==(const Ways&) const = default;
 };
 
-TEST(EdgeWays, AreTheSameWithVectorInstructions) {
+TEST(EdgeOps, AreTheSameWithVectorInstructions) {
   constexpr int stride = 64, n_places = 112;
   std::mt19937_64 random(11);
   // Few different lengths: many are as long as others, with and without mark.
@@ -30,21 +33,21 @@ TEST(EdgeWays, AreTheSameWithVectorInstructions) {
     for (auto& weight : weights) weight = length() / 4;
     for (auto& end : ends) end = static_cast<std::uint8_t>(random() % n_places);
     Ways from{2 * stride}, to{2 * stride};
-    const std::uint32_t least = ScalarBits::reach_edges<n_places>(rows.data(), ends.data(), weights.data(), stride, n, from.all());
-    ScalarBits::reach_edges<n_places>(&rows[n_places], ends.data(), weights.data(), stride, n, to.all());
+    const std::uint32_t least = Scalar::reach_edges<n_places>(rows.data(), ends.data(), weights.data(), stride, n, from.all());
+    Scalar::reach_edges<n_places>(&rows[n_places], ends.data(), weights.data(), stride, n, to.all());
     Ways found{2 * stride};
-    ASSERT_EQ(NativeBits::reach_edges<n_places>(rows.data(), ends.data(), weights.data(), stride, n, found.all()), least);
+    ASSERT_EQ(Native::reach_edges<n_places>(rows.data(), ends.data(), weights.data(), stride, n, found.all()), least);
     ASSERT_EQ(found, from);
     const std::uint32_t start = length();
-    ASSERT_EQ(NativeBits::least_over_edges(from.all(), to.all(), stride, n, start),
-              ScalarBits::least_over_edges(from.all(), to.all(), stride, n, start));
+    ASSERT_EQ(Native::least_over_edges(from.all(), to.all(), stride, n, start),
+              Scalar::least_over_edges(from.all(), to.all(), stride, n, start));
     std::uint64_t due[2], found_due[2];
     const std::uint32_t limit = length();
-    ScalarBits::due_edges(limit, stride, n, from.all(), due);
-    NativeBits::due_edges(limit, stride, n, found.all(), found_due);
+    Scalar::due_edges(limit, stride, n, from.all(), due);
+    Native::due_edges(limit, stride, n, found.all(), found_due);
     for (int side = 0; side < 2; ++side) ASSERT_EQ(found_due[side], due[side]);
-    ScalarBits::extend_over_edges<n_places>(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, from.all(), due);
-    NativeBits::extend_over_edges<n_places>(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, found.all(), found_due);
+    Scalar::extend_over_edges<n_places>(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, from.all(), due);
+    Native::extend_over_edges<n_places>(start, &rows[2 * n_places], ends.data(), weights.data(), stride, n, limit, found.all(), found_due);
     ASSERT_EQ(found, from);
     for (int side = 0; side < 2; ++side) ASSERT_EQ(found_due[side], due[side]);
   }
