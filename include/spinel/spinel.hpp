@@ -18,6 +18,7 @@
 #include <spinel/simd/avx2.hpp>
 #include <spinel/simd/avx512.hpp>
 #include <spinel/simd/bit_ops.hpp>
+#include <spinel/simd/edge_ops.hpp>
 #include <spinel/simd/native.hpp>
 #include <spinel/simd/neon.hpp>
 #include <spinel/simd/scalar.hpp>
@@ -49,6 +50,7 @@
 #include <spinel/match/alternating_tree_search.hpp>
 #include <spinel/match/correlated.hpp>
 #include <spinel/match/exact_matcher.hpp>
+#include <spinel/match/few_correlated.hpp>
 #include <spinel/match/few_events.hpp>
 #include <spinel/match/gap.hpp>
 #include <spinel/match/gap_distances.hpp>

@@ -13,6 +13,7 @@
 #include "model_shots.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <random>
@@ -109,6 +110,65 @@ TEST(CorrelatedLatticeMatcher, SecondPassIsExactAtDistance9) {
 }
 TEST(CorrelatedLatticeMatcher, SecondPassIsExactWithoutVectorInstructions) {
   check<MemoryExperiment{.distance = 5, .rounds = 4, .basis = Basis::X}, ScalarBits>(150);
+}
+
+/// The model with every kind of mechanism (the same wherever and whenever its components look the same) up to five times more or
+/// less likely, or not there at all, and one check of the memory basis that never fires.
+io::GraphEdges shaken(const MemoryExperiment& experiment, const io::GraphEdges& model, std::mt19937_64& random) {
+  std::vector<LatticeSite> sites(static_cast<std::size_t>(experiment.n_detectors()));
+  place_own_detectors(experiment, sites.data());
+  const auto dead = static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(experiment.n_checks()));
+  std::map<std::vector<std::int32_t>, double> factors;
+  io::GraphEdges out;
+  detail::for_mechanisms(model.mechanism_of, [&](std::size_t begin, std::size_t end) {
+    std::vector<std::int32_t> kind;
+    bool is_dead = false;
+    for (std::size_t k = begin; k < end; ++k)
+      for (const std::uint32_t node : {model.edges[k].a, model.edges[k].b}) {
+        const LatticeSite site = node == boundary_node ? LatticeSite{2, 0, 0} : sites[node];
+        const std::int32_t layers = node == boundary_node ? 0 : site.layer - sites[model.edges[begin].a].layer;
+        kind.insert(kind.end(), {site.type, site.position, layers});
+        is_dead |= site.type == 0 && site.position == dead;
+      }
+    const auto [factor, is_new] = factors.insert({kind, 0.0});
+    if (is_new && random() % 16 != 0) factor->second = std::exp(std::uniform_real_distribution<>(-1.6, 1.6)(random));
+    if (is_dead || factor->second == 0) return;
+    for (std::size_t k = begin; k < end; ++k) {
+      out.edges.push_back(model.edges[k]);
+      out.edges.back().probability *= factor->second;
+      out.mechanism_of.push_back(model.mechanism_of[k]);
+    }
+  });
+  return out;
+}
+
+/// Experiments so small that few events are paired by trying everything, twice.
+template <MemoryExperiment experiment, class BitOps = NativeBits>
+void check_shaken(int n_models, int n_shots) {
+  std::mt19937_64 random(9);
+  for (int repeat = 0; repeat < n_models; ++repeat) {
+    const auto model = *io::graph_edges(io::experiment_model(experiment, uniform_depolarizing(0.004)).value);
+    Case<experiment, BitOps> few{shaken(experiment, model, random)};
+    few.expect_same_on_samples(n_shots);
+    few.expect_same_on_samples(n_shots, 3);
+    few.expect_same_on_adversarial();
+    EXPECT_GT(few.n_changed, 0u);
+    few.matcher->repair_both(false);
+    few.expect_same_on_samples(n_shots);
+  }
+}
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactOverFewEventsOfAnyNoise) {
+  check_shaken<MemoryExperiment{.distance = 3, .rounds = 3, .basis = Basis::X}>(12, 300);
+  check_shaken<MemoryExperiment{.distance = 3, .rounds = 14, .basis = Basis::Z, .orientation = Orientation::O2}>(6, 200);
+  check_shaken<MemoryExperiment{.distance = 5, .rounds = 2, .basis = Basis::X, .orientation = Orientation::O3}>(6, 200);
+  check_shaken<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::Z}>(6, 200);
+  check_shaken<MemoryExperiment{.distance = 7, .rounds = 5, .basis = Basis::X, .orientation = Orientation::O4}>(3, 200);
+  check_shaken<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X}, ScalarBits>(3, 150);
+}
+TEST(CorrelatedLatticeMatcher, SecondPassIsExactOverFewEvents) {
+  check<MemoryExperiment{.distance = 5, .rounds = 5, .basis = Basis::X}>(600);
+  check<MemoryExperiment{.distance = 3, .rounds = 8, .basis = Basis::Z}>(400);
+  check<MemoryExperiment{.distance = 7, .rounds = 7, .basis = Basis::Z}>(200);
 }
 
 /// Windows of a stream: their models are open to the future, and those of moving windows begin in the middle of mechanisms.

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Correlated matching on the lattice: match, lower the edges that share a mechanism with a matched edge, and repair the first
 // pass's matching for the lowered weights instead of matching again. The tables stay as they are: lattice_overlay.hpp adds what
-// the lowered edges change, and only there does a match come undone. The second pass is exact as well, and proves it.
+// the lowered edges change, and only there does a match come undone. The second pass is exact as well, and proves it. In small
+// experiments few events go another way through both passes: few_correlated.hpp.
 // Source: as match/correlated.hpp, whose two passes and conditional weights these are.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
+#include <spinel/match/few_correlated.hpp>
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_matcher.hpp>
@@ -21,13 +25,17 @@ namespace spinel {
 
 /// Concept `Matcher`; `AnyRoundsLatticeMatcher` with a second pass. Totals are of conditional weights.
 template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1>
-class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models> {
-  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models>;
+class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, false> {
+  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, false>;
   using Layout = Layout_;
   using Index = Index_;
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
+  /// Where all distances within a check type fit a table, up to ten events of either are paired by trying everything.
+  static constexpr int few_size = static_cast<int>(Layout::n_positions * (Sizes::layout.last_layer() + 1) + 16) / 16 * 16;
+  static constexpr bool has_few_events = Layout::is_fixed && n_models == 1 && few_size <= 256;
+  using Few = detail::FewCorrelated<BitOps, has_few_events ? few_size : 16>;
 
  public:
   static constexpr bool uses_mechanisms = true;
@@ -80,6 +88,10 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
           lay_out_more(this->tables_[model].layout, own);
           if (!Layout::is_fixed && own.overflowed()) return Status::out_of_capacity;
           overlay_.clear(this->tables_[model].layout);
+          if constexpr (has_few_events)
+            has_few_pass_ = few_.build(
+                sites, n_detectors(), [&](std::size_t k) { return this->way_out(k); }, [&](auto&& visit) { this->for_distances(visit); }, graph,
+                edges, mechanism_of, joints);
           return implied_[model].build(this->tables_[model], sites, graph, edges, mechanism_of, joints);
         });
     return status;
@@ -88,7 +100,8 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   /// Two passes over one packed shot.
   MatchResult decode(const std::uint8_t* events) noexcept {
     if (SPINEL_UNLIKELY(!this->is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
-    const MatchResult result = match_twice(events);
+    if (FewPass few; match_few_twice(events, few)) return few.result;
+    const MatchResult result = match_twice(events, [&](Paths& paths, auto&& imply) { for_matched_edges(paths, all_count, imply); });
     end();
     return result;
   }
@@ -100,9 +113,17 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   template <class Visit>
   Certified decode_certified(const std::uint8_t* events, Visit&& visit) noexcept {
     if (!this->is_set_up_[0]) return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
-    const MatchResult result = match_twice(events);
+    FewPass few;
+    match_few_twice(events, few);
+    const MatchResult result = match_twice(events, [&](Paths& paths, auto&& imply) {
+      if (few.is_done) for_few_edges(few, paths, imply);
+      else for_matched_edges(paths, all_count, imply);
+    });
     Certified certified{result};
     if (result.outcome == MatchOutcome::matched) certified = this->prove(result);
+    // What trying everything found is proved by the dual variables of the search, for the edges that its pairs lower.
+    if (few.is_done && certified.proves_optimality())
+      certified = {{few.result.observables, result.weight, result.outcome}, few.result.weight, few.result.observables};
     overlay_.lowered.for_all(this->tables_[0], [&](std::int32_t a, std::int32_t b, detail::MarkedDistance weight) {
       visit(a, b, detail::distance_of(weight));
     });
@@ -149,7 +170,11 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
   std::int32_t id_of(std::size_t detector) const noexcept { return this->id_of_[detector]; }
   /// Bytes of tables that decoding may read.
-  std::size_t table_bytes(int model = 0) const noexcept { return Base::table_bytes(model) + implied_[model].bytes(); }
+  std::size_t table_bytes(int model = 0) const noexcept {
+    std::size_t bytes = Base::table_bytes(model) + implied_[model].bytes();
+    if constexpr (has_few_events) bytes += few_.bytes();
+    return bytes;
+  }
 
  private:
   static constexpr std::size_t joints_bytes(std::size_t n_joints) noexcept {
@@ -161,17 +186,52 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     first_match_.lay_out(static_cast<std::size_t>(layout.n_detectors()), arena);
   }
 
-  MatchResult match_twice(const std::uint8_t* events) noexcept {
+  /// Both passes over few events, and what the first found.
+  struct FewPass {
+    typename Few::Shot shot;
+    MatchResult result{0, 0, MatchOutcome::matched};
+    bool is_done = false;
+  };
+  /// False, and nothing done, where they are many or cannot be explained.
+  SPINEL_NOINLINE bool match_few_twice(const std::uint8_t* events, FewPass& pass) noexcept {
+    if constexpr (has_few_events) {
+      if (!has_few_pass_) return false;
+      auto& shot = pass.shot;
+      constexpr std::size_t n_words = (Sizes::detectors + 63) / 64;
+      std::uint64_t words[2][n_words];
+      int n[2] = {};
+      for (std::size_t w = 0; w < n_words; ++w) {
+        const std::uint64_t word = load_word(events, 64 * w, Sizes::detectors), of_first = this->first_type_[w];
+        words[0][w] = word & of_first;
+        words[1][w] = word & ~of_first;
+        for (int type = 0; type < 2; ++type) n[type] += count_ones(words[type][w]);
+      }
+      if (n[0] > Few::n_events_max || n[1] > Few::n_events_max) return false;
+      for (int type = 0; type < 2; ++type) {
+        shot.n[type] = 0;
+        for (std::size_t w = 0; w < n_words; ++w)
+          shot.n[type] += BitOps::positions(words[type][w], static_cast<unsigned>(64 * w), shot.detectors[type] + shot.n[type]);
+      }
+      if (SPINEL_UNLIKELY(!few_.pair(shot))) return false;
+      detail::MarkedDistance flips = 0;
+      pass.is_done = few_.pair_again(shot, repairs_both_, pass.result.weight, flips);
+      pass.result.observables = flips;
+    }
+    return pass.is_done;
+  }
+  /// `for_edges` as lower_implied.
+  template <class ForEdges>
+  MatchResult match_twice(const std::uint8_t* events, ForEdges&& for_edges) noexcept {
     if (!this->match(events)) return {0, 0, MatchOutcome::no_perfect_matching};
     if (this->tree_.has_blossoms()) this->tree_.resolve_blossoms();
-    lower_implied(0, [](std::int32_t) { return true; });
+    lower_implied(0, for_edges);
     if (overlay_.lowered.any()) repair(0, [] { return false; });
     return this->finish();
   }
   /// The second pass over a first one that was matched to the end; false where `stop` ended it.
   template <class Stop, class Counts>
   bool match_again(int model, Stop&& stop, Counts&& counts) noexcept {
-    lower_implied(model, counts);
+    lower_implied(model, [&](Paths& paths, auto&& imply) { for_matched_edges(paths, counts, imply); });
     if (!overlay_.lowered.any()) return true;
     if (repair(model, stop) != 0) {
       overlay_.end();
@@ -195,13 +255,14 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     Base::end();
   }
 
+  static constexpr auto all_count = [](std::int32_t) { return true; };
   struct Cause {
     Span<const detail::ImpliedCheck> implied;
     int lower_end = 0;
   };
-  /// Lowers what the edges of all matched pairs imply. In two steps, so that the lists come from memory while others are read.
-  template <class Counts>
-  void lower_implied(int model, Counts&& counts) noexcept {
+  /// Lowers what edges imply: `for_edges(paths, imply)`. In two steps, so that the lists come from memory while others are read.
+  template <class ForEdges>
+  void lower_implied(int model, ForEdges&& for_edges) noexcept {
     int n = 0;
     const auto lower_all = [&] {
       for (int k = 0; k < n; ++k) overlay_.lowered.lower(causes_[k].lower_end, causes_[k].implied, implied_[model].ends());
@@ -214,6 +275,21 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       SPINEL_PREFETCH(causes_[n].implied.data());
       if (++n == n_causes_max) lower_all();
     };
+    for_edges(paths, imply);
+    lower_all();
+  }
+  /// The edges of the pairs that trying everything found.
+  template <class Imply>
+  void for_few_edges(const FewPass& pass, Paths& paths, Imply&& imply) noexcept {
+    if constexpr (has_few_events)
+      few_.for_edges(pass.shot, [&](std::uint16_t, int type, int from, int to) {
+        if (to == Few::outside) paths.edge_out(id_of(few_.detector(type, from)), imply);
+        else paths.edge_between(id_of(few_.detector(type, from)), id_of(few_.detector(type, to)), imply);
+      });
+  }
+  /// The edges of all matched pairs of which an end counts.
+  template <class Counts, class Imply>
+  void for_matched_edges(Paths& paths, Counts&& counts, Imply&& imply) noexcept {
     // One end of every pair, without a branch on which.
     int n_pairs = 0;
     for (int k = 0; k < this->events_.n_events; ++k) {
@@ -231,11 +307,12 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
         if (counts(from) || counts(to)) paths.between(from, to, match.path, imply);
       }
     }
-    lower_all();
   }
 
   // == Permanent: fixed at set-up ==
   detail::LatticeImplied<Layout> implied_[n_models];
+  [[no_unique_address]] std::conditional_t<has_few_events, Few, typename Base::Nothing> few_;
+  bool has_few_pass_ = false;
   // == Per shot ==
   detail::LatticeOverlay<Tree, BitOps> overlay_;
   LatticeArray<typename Tree::Link, Sizes::detectors> first_match_;

@@ -222,6 +222,18 @@ class LatticePaths {
       marked = (marked & ~1u) - (edges[found].weight & ~1u) + ((marked ^ edges[found].weight) & 1);
     }
   }
+  /// The edge between two checks, if there is one.
+  template <class Visit>
+  void edge_between(int from, int to, Visit&& visit) const noexcept {
+    const int row = tables_.layout.edge_row(tables_.layout.site(from));
+    for (int e = 0; e < tables_.degree[row]; ++e)
+      if (tables_.edges[row][e].offset == to - from) emit(from, row, e, visit);
+  }
+  /// The edge from a check to the boundary.
+  template <class Visit>
+  void edge_out(int from, Visit&& visit) const noexcept {
+    visit(tables_.layout.edge_row(tables_.layout.site(from)), LatticeImplied<Layout>::boundary_slot, from);
+  }
   /// Of the shortest path to the boundary.
   template <class Visit>
   void to_boundary(int from, Visit&& visit) noexcept {

@@ -31,7 +31,8 @@ class LatticeGap;
 /// Concept `Matcher` for memory experiments of one distance and any number of rounds, in memory from the caller.
 /// `Index` limits the rounds: LatticeLayout::max_rounds_of. Default-constructed it decodes nothing: call `set_up`. Several models of
 /// the same lattice (a stream's windows) may share one object and its working memory: `n_models`.
-template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1>
+template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1,
+          bool tries_few_events = true>
 class AnyRoundsLatticeMatcher {
   using Layout = Layout_;
   using Sizes = LatticeSizes<Layout>;
@@ -40,9 +41,6 @@ class AnyRoundsLatticeMatcher {
   using Search = detail::LatticeSearch<Layout>;
   using Builder = detail::LatticeTableBuilder<Layout>;
   using Index = Index_;
-  /// Where all distances fit a small table, up to ten events of a type are paired by trying everything.
-  static constexpr bool has_few_events =
-      Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
   template <class Matcher>
   friend class LatticeGap;
 
@@ -168,10 +166,15 @@ class AnyRoundsLatticeMatcher {
   std::size_t n_detectors() const noexcept { return static_cast<std::size_t>(tables_[0].layout.n_detectors()); }
   double nats_per_unit(int model = 0) const noexcept { return nats_per_unit_[model]; }
   /// Bytes of tables that decoding may read, of those that the object holds.
-  std::size_t table_bytes(int model = 0) const noexcept { return tables_[model].bytes(); }
+  std::size_t table_bytes(int model = 0) const noexcept {
+    return tables_[model].bytes() + (has_few_events ? sizeof few_events_ : 0);
+  }
   const Tables& tables(int model = 0) const noexcept { return tables_[model]; }
 
  protected:
+  /// Where all distances fit a small table, up to ten events of a type are paired by trying everything.
+  static constexpr bool has_few_events =
+      tries_few_events && Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
   /// `more(graph, sites)` adds what a derived engine needs.
   template <class More>
   Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
@@ -197,9 +200,8 @@ class AnyRoundsLatticeMatcher {
     search_.clear(layout);
     const Status status = scratch.builder[0].build(scratch.graph, sites, tables, search_);
     if (status != Status::ok) return status;
-    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     if (model == 0)
-      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = decisive_[k] = 0;
+      for (std::size_t k = 0; k < (n_detectors() + 63) / 64; ++k) never_fires_[k] = decisive_[k] = first_type_[k] = 0;
     for (const MergedEdge& edge : scratch.graph.edges())
       if (edge.observables != 0 && model == 0) decisive_type_ = sites[edge.a].type;
     for (std::size_t k = 0; k < n_detectors(); ++k) {
@@ -207,11 +209,17 @@ class AnyRoundsLatticeMatcher {
       const detail::SiteRow& row = tables.rows[layout.site_row(sites[k])];
       tables.near_of[id_of_[k]] = row.near;
       tables.window_of[id_of_[k]] = row.window;
+      if (model == 0 && sites[k].type == 0) first_type_[k / 64] |= std::uint64_t{1} << (k % 64);
       if (model == 0 && sites[k].type == decisive_type_) decisive_[k / 64] |= std::uint64_t{1} << (k % 64);
       if (model == 0 && Builder::is_isolated(scratch.graph, k)) never_fires_[k / 64] |= std::uint64_t{1} << (k % 64);
     }
-    if constexpr (has_few_events)
-      if (model == 0) measure_all(sites);
+    if constexpr (has_few_events) {
+      few_events_.clear();
+      for (std::size_t k = 0; k < n_detectors(); ++k) few_events_.add_boundary(static_cast<int>(k), way_out(k));
+      for_distances([&](int a, int b, detail::MarkedDistance distance) { few_events_.add(a, b, distance); });
+      few_events_.finish();
+    }
+    if (const Status more_status = more(scratch.graph, sites); more_status != Status::ok) return more_status;
     nats_per_unit_[model] = scratch.graph.nats_per_unit();
     is_set_up_[model] = true;
     return Status::ok;
@@ -237,6 +245,7 @@ class AnyRoundsLatticeMatcher {
     id_of_.lay_out(n, arena);
     never_fires_.lay_out((n + 63) / 64, arena);
     decisive_.lay_out((n + 63) / 64, arena);
+    first_type_.lay_out((n + 63) / 64, arena);
     nearest_.lay_out(n + 16, arena);
     path_.lay_out(n + 16, arena);
     boundary_.lay_out(n + 16, arena);
@@ -245,17 +254,6 @@ class AnyRoundsLatticeMatcher {
     fired_.lay_out(n + 64, arena);
   }
 
-  /// Fills the table of all distances.
-  void measure_all(const LatticeSite* sites) noexcept {
-    few_events_.clear();
-    first_type_[0] = first_type_[1] = 0;
-    for (std::size_t k = 0; k < n_detectors(); ++k) {
-      if (sites[k].type == 0) first_type_[k / 64] |= std::uint64_t{1} << (k % 64);
-      few_events_.add_boundary(static_cast<int>(k), tables_[0].boundary[id_of_[k]]);
-    }
-    for_distances([&](int a, int b, detail::MarkedDistance distance) { few_events_.add(a, b, distance); });
-    few_events_.finish();
-  }
   /// `visit(a, b, marked distance)` for every two detectors of one part of the lattice, either way round.
   template <class Visit>
   void for_distances(Visit&& visit) noexcept {
@@ -265,6 +263,8 @@ class AnyRoundsLatticeMatcher {
       search_.from(tables_[0], id_of_[a], Tables::no_limit,
                    [&](int id, detail::MarkedDistance distance) { visit(a, static_cast<int>(events_.event_at[id]), distance); });
   }
+  detail::MarkedDistance way_out(std::size_t detector) const noexcept { return tables_[0].boundary[id_of_[detector]]; }
+  struct Nothing {};
   /// The events of a small experiment by check type: bit k of word w for detector 64 w + k.
   struct FewWords {
     std::uint64_t of_type[2][2];
@@ -276,9 +276,9 @@ class AnyRoundsLatticeMatcher {
     FewWords few;
     for (int w = 0; w < 2; ++w) {
       const auto first = static_cast<std::size_t>(64 * w);
-      const std::uint64_t word = first < n ? load_word(events, first, n) & kept(first) : 0;
-      few.of_type[0][w] = word & first_type_[w];
-      few.of_type[1][w] = word & ~first_type_[w];
+      const std::uint64_t word = first < n ? load_word(events, first, n) & kept(first) : 0, of_first = first < n ? first_type_[w] : 0;
+      few.of_type[0][w] = word & of_first;
+      few.of_type[1][w] = word & ~of_first;
     }
     for (int type = 0; type < 2; ++type) few.n[type] = count_ones(few.of_type[type][0]) + count_ones(few.of_type[type][1]);
     return few;
@@ -493,10 +493,8 @@ class AnyRoundsLatticeMatcher {
   // == Permanent: fixed at set-up ==
   Tables tables_[n_models];
   LatticeArray<std::int32_t, Sizes::of(Sizes::detectors)> id_of_;
-  LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_, decisive_;
-  struct Nothing {};
+  LatticeArray<std::uint64_t, Sizes::of((Sizes::detectors + 63) / 64)> never_fires_, decisive_, first_type_;
   [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEvents<BitOps>, Nothing> few_events_;
-  std::uint64_t first_type_[2] = {};
   std::int32_t decisive_type_ = 0;
   double nats_per_unit_[n_models] = {};
   bool is_set_up_[n_models] = {};

@@ -64,10 +64,11 @@ struct AllPairings {
 template <int m>
 inline constexpr AllPairings<m> all_pairings;
 
-/// The sum over a pairing's distances and the parity of their marks.
+/// The sum over a pairing's distances, the parity of their marks, and which of AllPairings' pairs it consists of.
 struct LeastPairing {
   std::int32_t weight;
   std::uint32_t marks;
+  std::uint32_t set;
 };
 /// The least sums with either parity of marks.
 struct LeastOfClasses {
@@ -169,26 +170,26 @@ struct ScalarBits {
     return n_unpaired;
   }
   /// The lightest pairing of the at most `m` set bits of two words, numbered 0 to 127, by a table of 128 x 128 (marked) distances
-  /// below 2^28. Places left over are filled with 127, whose bit is never set.
-  template <int m>
+  /// below 2^28, or for lower numbers by one of fewer. Places left over are filled with the table's last, whose bit is never set.
+  template <int m, int size = 128>
   static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
     int events[m], n = 0;
     for (; low != 0; low &= low - 1) events[n++] = std::countr_zero(low);
     for (; high != 0; high &= high - 1) events[n++] = 64 + std::countr_zero(high);
-    while (n < m) events[n++] = 127;
+    while (n < m) events[n++] = size - 1;
     std::uint32_t distance[all.n_pairs], marks = 0;
     for (int p = 0; p < all.n_pairs; ++p) {
-      const std::uint32_t marked = distances[128 * events[all.first[p]] + events[all.second[p]]];
+      const std::uint32_t marked = distances[size * events[all.first[p]] + events[all.second[p]]];
       distance[p] = marked & ~1u;
       marks |= (marked & 1) << p;
     }
-    LeastPairing least{INT32_MAX, 0};
+    LeastPairing least{INT32_MAX, 0, 0};
     for (int k = 0; k < all.n; ++k) {
       std::uint32_t sum = 0;
       for (int e = 0; e < m / 2; ++e) sum += distance[all.of[e][k]];
       if (static_cast<std::int32_t>(sum) < least.weight)
-        least = {static_cast<std::int32_t>(sum), static_cast<std::uint32_t>(std::popcount(marks & all.set[k])) & 1};
+        least = {static_cast<std::int32_t>(sum), static_cast<std::uint32_t>(std::popcount(marks & all.set[k])) & 1, all.set[k]};
     }
     return least;
   }
@@ -364,15 +365,16 @@ struct Avx512Bits : ScalarBits {
     }
   }
 #ifdef __AVX512VBMI2__
-  template <int m>
+  template <int m, int size = 128>
   static LeastPairing least_pairing(const std::uint32_t* distances, std::uint64_t low, std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
-    const __m512i events = up_to_sixteen(low, high);
+    const __m512i events = up_to_sixteen(low, high, size - 1);
     constexpr int n_vectors = (all.n_pairs + 15) / 16;
     __m512i distance[2] = {};
     std::uint32_t marks = 0;
     for (int v = 0; v < n_vectors; ++v) {
-      const __m512i marked = _mm512_i32gather_epi32(entries_of_pairs<m>(v, events), distances, 4);
+      const __m512i entries = entries_of_pairs<m, size>(v, events);
+      const __m512i marked = _mm512_i32gather_epi32(entries, distances, 4);
       marks |= static_cast<std::uint32_t>(_mm512_test_epi32_mask(marked, _mm512_set1_epi32(1))) << (16 * v);
       distance[v] = _mm512_and_si512(marked, _mm512_set1_epi32(-2));
     }
@@ -390,17 +392,17 @@ struct Avx512Bits : ScalarBits {
     const std::int32_t weight = _mm512_reduce_min_epi32(least);
     const __mmask16 best = _mm512_cmpeq_epi32_mask(least, _mm512_set1_epi32(weight));
     const auto set = static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm512_castsi512_si128(_mm512_maskz_compress_epi32(best, sets))));
-    return {weight, static_cast<std::uint32_t>(std::popcount(marks & set)) & 1};
+    return {weight, static_cast<std::uint32_t>(std::popcount(marks & set)) & 1, set};
   }
   template <int m>
   static LeastOfClasses least_of_classes(const std::uint32_t* distances, const std::int32_t* extra, std::uint64_t low,
                                          std::uint64_t high) noexcept {
     constexpr const AllPairings<m>& all = all_pairings<m>;
     constexpr int n_vectors = (all.n_pairs + 15) / 16;
-    const __m512i events = up_to_sixteen(low, high);
+    const __m512i events = up_to_sixteen(low, high, 127);
     __m512i distance[2] = {}, more[2] = {};
     for (int v = 0; v < n_vectors; ++v) {
-      const __m512i entries = entries_of_pairs<m>(v, events);
+      const __m512i entries = entries_of_pairs<m, 128>(v, events);
       distance[v] = _mm512_i32gather_epi32(entries, distances, 4);
       more[v] = _mm512_i32gather_epi32(entries, extra, 4);
     }
@@ -431,21 +433,21 @@ struct Avx512Bits : ScalarBits {
                             0x1716151413121110, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
   }
 #ifdef __AVX512VBMI2__
-  /// The numbers of the set bits of both words; 127 after the last.
-  static __m512i up_to_sixteen(std::uint64_t low, std::uint64_t high) noexcept {
+  /// The numbers of the set bits of both words; `last` after them.
+  static __m512i up_to_sixteen(std::uint64_t low, std::uint64_t high, int last) noexcept {
     const int n_low = std::popcount(low);
     const __m512i from_low = _mm512_maskz_compress_epi8(low, bit_numbers());
     const __m512i from_high = _mm512_maskz_compress_epi8(high, _mm512_or_si512(bit_numbers(), _mm512_set1_epi8(64)));
     const __m512i both = _mm512_mask_expand_epi8(from_low, ~std::uint64_t{0} << n_low, from_high);
-    return _mm512_mask_mov_epi32(_mm512_set1_epi32(127), first_of(n_low + std::popcount(high)),
+    return _mm512_mask_mov_epi32(_mm512_set1_epi32(last), first_of(n_low + std::popcount(high)),
                                  _mm512_cvtepu8_epi32(_mm512_castsi512_si128(both)));
   }
-  /// Where in a table of 128 x 128 the pairs from 16 v on stand.
-  template <int m>
+  /// Where in a table of `size` x `size` the pairs from 16 v on stand.
+  template <int m, int size>
   static __m512i entries_of_pairs(int v, __m512i events) noexcept {
     const __m512i a = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.first + 16 * v), events);
     const __m512i b = _mm512_permutexvar_epi32(_mm512_loadu_si512(all_pairings<m>.second + 16 * v), events);
-    return _mm512_or_si512(_mm512_slli_epi32(a, 7), b);
+    return _mm512_or_si512(_mm512_slli_epi32(a, std::countr_zero(static_cast<unsigned>(size))), b);
   }
 #endif
   static __mmask16 first_of(int n) noexcept { return static_cast<__mmask16>(n < 16 ? (1u << n) - 1 : 0xffff); }
