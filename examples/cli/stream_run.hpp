@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "latency.hpp"
+#include "theft_watch.hpp"
 
 namespace spinel::cli {
 
@@ -42,6 +43,9 @@ struct StreamRun {
   Histogram window;           ///< arrival of a window's last round to its committed flips
   Histogram service;          ///< the same from the moment the decoder took the round: without waiting for its turn
   Histogram shot_latency;     ///< the worst of a shot's windows and its reaction
+  /// With a schedule: the same of answers, and of shots with only such answers, that nothing else than the decoder delayed.
+  Histogram undisturbed_reaction, undisturbed_window, undisturbed_service, undisturbed_shot_latency;
+  Theft theft;
   Histogram network;          ///< with a pre-decoder: a round in which no window was decoded
   std::string network_shape, weights_fingerprint;
   std::vector<Histogram> wrong_shot_latency = std::vector<Histogram>(1);  ///< the same of shots decoded wrongly
