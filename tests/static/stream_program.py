@@ -2,27 +2,11 @@
 # The real-time commands of the program do what they print: a short stream with its report, a record that replays, damage to it that is
 # found and named, a doctor whose findings can be read, a pool that answers. usage: stream_program.py SPINEL_PROGRAM
 import json
-import random
-import struct
 import sys
 import tempfile
 from pathlib import Path
 
 import promises
-
-
-def write_checkpoint(path, filters, seed, last_bias):
-    """Random float32 weights with kernels of 3^3 as safetensors, named as the published ones are."""
-    draw, header, data = random.Random(seed), {}, b""
-    for layer, (inputs, outputs) in enumerate(zip([4, *filters], filters)):
-        bias = last_bias if layer == len(filters) - 1 else 0.0
-        for name, shape, values in [("bias", [outputs], [bias] * outputs),
-                                    ("weight", [outputs, inputs, 3, 3, 3], [draw.gauss(0, 1.5 / (27 * inputs) ** 0.5) for _ in range(27 * inputs * outputs)])]:
-            block = struct.pack(f"<{len(values)}f", *values)
-            header[f"net.{3 * layer}.{name}"] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(block)]}
-            data += block
-    text = json.dumps(header).encode()
-    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def main():
@@ -77,7 +61,7 @@ def main():
         # The network in the loop.
         small, other, mute, wide = (f"{folder}/{name}.safetensors" for name in ("small", "other", "mute", "wide"))
         for path, filters, seed, bias in [(small, [16, 16, 4], 1, -1.0), (other, [16, 16, 4], 2, -1.0), (mute, [16, 16, 4], 1, -100.0), (wide, [48, 4], 1, 0.0)]:
-            write_checkpoint(path, filters, seed, bias)
+            promises.write_checkpoint(path, filters, seed, bias)
         shots = ["--distance", "5", "--p", "0.004", "--rounds", "30000", "--cadence-us", "0", "--json", report_path]
         run("stream", *shots)
         alone = json.loads(Path(report_path).read_text())
