@@ -11,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#include "stream_bench.hpp"
+
 namespace {
 
 /// `Window<stream>` is LatticeWindow or CorrelatedLatticeWindow.
@@ -125,10 +127,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "stream_accuracy_bench: expected 0 < P < 0.1 and at least 1 shot\n");
     return 2;
   }
-  switch (std::atoi(argv[1])) {
-    case 5: return run<5>(p, shots, seed);
-    case 7: return run<7>(p, shots, seed);
-    case 9: return run<9>(p, shots, seed);
-    default: std::fprintf(stderr, "stream_accuracy_bench: built for distances 5, 7 and 9, got %s\n", argv[1]); return 2;
-  }
+  return stream_bench::at_distance(argv, [&]<int distance>() { return run<distance>(p, shots, seed); });
 }

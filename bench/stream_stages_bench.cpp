@@ -14,6 +14,8 @@
 #include <memory>
 #include <vector>
 
+#include "stream_bench.hpp"
+
 namespace {
 
 double thread_us() {
@@ -145,16 +147,5 @@ int run(double p, int n_shots) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const double p = argc > 2 ? std::atof(argv[2]) : 0;
-  const int shots = argc > 3 ? std::atoi(argv[3]) : 0;
-  if (!(p > 0 && p < 0.1) || shots < 1) {
-    std::fprintf(stderr, "usage: stream_stages_bench DISTANCE P SHOTS\n");
-    return 2;
-  }
-  switch (std::atoi(argv[1])) {
-    case 5: return run<5>(p, shots);
-    case 7: return run<7>(p, shots);
-    case 9: return run<9>(p, shots);
-    default: std::fprintf(stderr, "stream_stages_bench: built for distances 5, 7 and 9, got %s\n", argv[1]); return 2;
-  }
+  return stream_bench::with_arguments(argc, argv, []<int distance>(double p, int shots) { return run<distance>(p, shots); });
 }

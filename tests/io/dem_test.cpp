@@ -89,8 +89,8 @@ TEST(Dem, TheFirstDeclarationOfADetectorHolds) {
 
 TEST(Dem, PrintsWhatItReads) {
   const char* texts[] = {
-      "error(0.1) D0 D1 L0 ^ D2 L3\nerror(1e-300) D5\nerror(0)\ndetector(1, 0.1, -3) D5\ndetector D9\n"
-      "logical_observable L7\n",
+      ("error(0.1) D0 D1 L0 ^ D2 L3\nerror(1e-300) D5\nerror(0)\ndetector(1, 0.1, -3) D5\ndetector D9\n"
+       "logical_observable L7\n"),
       "", "detector(2) D0\n", "error(0.30000000000000004) L1\n"};
   for (const auto* text : texts) {
     const auto model = parsed(text);

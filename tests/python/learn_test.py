@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Priors learned from shots of a noise that the program does not know, judged by what decoding with them costs.
 
-Usage: learn_test.py [SPINEL_PROGRAM] [--shots N] [--decoded N] [--distance D] [--spread S]; else $SPINEL_PROGRAM.
+Usage: learn_test.py [SPINEL_PROGRAM] [--shots N] [--decoded N] [--distance D] [--p P] [--guessed_p P]
+       [--spread S] [--seed N]; else $SPINEL_PROGRAM.
 
 A Stim circuit gets its own strength for every operation (log-normal, about a factor of `spread`), `spinel learn` sees the
 model of the even noise and shots of the uneven one. Decoding fresh shots with the learned probabilities may make at most
@@ -92,14 +93,15 @@ def main():
     parser.add_argument("--decoded", type=int, default=100_000)
     parser.add_argument("--distance", type=int, default=3)
     parser.add_argument("--p", type=float, default=0.005)
+    parser.add_argument("--guessed_p", type=float, help="strength of the even noise that the program is told, else p")
     parser.add_argument("--spread", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.program is None:
         parser.error("name the spinel program or set SPINEL_PROGRAM")
     random = np.random.default_rng(arguments.seed)
-    guess_circuit = even(arguments.distance, arguments.p)
-    true_circuit = uneven(guess_circuit, arguments.spread, random)
+    guess_circuit = even(arguments.distance, arguments.guessed_p or arguments.p)
+    true_circuit = uneven(even(arguments.distance, arguments.p), arguments.spread, random)
     guess = guess_circuit.detector_error_model(decompose_errors=True)
     truth = true_circuit.detector_error_model(decompose_errors=True)
     failures = 0

@@ -72,6 +72,19 @@ struct Bits {
   }
 };
 
+/// Bits [first, first + 64) of a packed `b8` shot of `n_bits` bits, (n_bits + 7) / 8 bytes; `first` is a multiple of 64 below n_bits.
+/// Those past the end are zero.
+inline std::uint64_t load_word(const std::uint8_t* bytes, std::size_t first, std::size_t n_bits) noexcept {
+  const std::size_t left = n_bits - first < 64 ? n_bits - first : 64;
+  std::uint64_t word = 0;
+  if (std::endian::native == std::endian::little && left > 56) {
+    std::memcpy(&word, bytes + first / 8, 8);
+  } else {
+    for (std::size_t b = 0; b < (left + 7) / 8; ++b) word |= std::uint64_t{bytes[first / 8 + b]} << (8 * b);
+  }
+  return left < 64 ? word & ((std::uint64_t{1} << left) - 1) : word;
+}
+
 /// Calls `visit(k)` for every set bit k of `words`, ascending.
 template <class Visit>
 constexpr void for_each_set_bit(Span<const std::uint64_t> words, Visit&& visit) {

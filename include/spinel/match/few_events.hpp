@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/simd/bit_ops.hpp>
@@ -112,8 +113,8 @@ class FewEventsGap {
   }
   /// For detectors `a` and `b` that are `distance` apart without the boundary, from the two sides as given.
   void add(int a, int b, std::int32_t distance, const std::int32_t (&from_a)[2], const std::int32_t (&from_b)[2]) noexcept {
-    const std::int32_t same = least(distance, least(from_a[0] + from_b[0], from_a[1] + from_b[1]));
-    set(a, b, same, least(from_a[0] + from_b[1], from_a[1] + from_b[0]));
+    const std::int32_t same = spinel::min(distance, spinel::min(from_a[0] + from_b[0], from_a[1] + from_b[1]));
+    set(a, b, same, spinel::min(from_a[0] + from_b[1], from_a[1] + from_b[0]));
   }
   void add_boundary(int a, const std::int32_t (&from_a)[2]) noexcept { set(a, Events::outside, from_a[0], from_a[1]); }
 
@@ -134,10 +135,9 @@ class FewEventsGap {
   }
 
  private:
-  static std::int32_t least(std::int32_t a, std::int32_t b) noexcept { return a < b ? a : b; }
   void set(int a, int b, std::int32_t one, std::int32_t other) noexcept {
     const std::int32_t more = one < other ? other - one : one - other;
-    extra_[a][b] = extra_[b][a] = least(more, across_);
+    extra_[a][b] = extra_[b][a] = spinel::min(more, across_);
   }
 
   std::int32_t across_ = 0;

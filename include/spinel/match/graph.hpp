@@ -8,11 +8,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
@@ -99,16 +99,8 @@ class MatchingGraph {
   /// bits past the end ignored), those of the assumed mechanisms added.
   template <class Visit>
   void for_each_event(const std::uint8_t* events, Visit&& visit) const noexcept {
-    const std::size_t n_bytes = (n_detectors_ + 7) / 8;
-    for (std::size_t w = 0; 8 * w < n_bytes; ++w) {
-      std::uint64_t word = 0;
-      if (std::endian::native == std::endian::little && 8 * w + 8 <= n_bytes) {
-        std::memcpy(&word, events + 8 * w, 8);
-      } else {
-        for (std::size_t b = 0; b < 8 && 8 * w + b < n_bytes; ++b) word |= std::uint64_t{events[8 * w + b]} << (8 * b);
-      }
-      word ^= assumed_events_[w];
-      if (const std::size_t past = n_detectors_ - 64 * w; past < 64) word &= (std::uint64_t{1} << past) - 1;
+    for (std::size_t w = 0; 64 * w < n_detectors_; ++w) {
+      std::uint64_t word = load_word(events, 64 * w, n_detectors_) ^ assumed_events_[w];
       for (; word != 0; word &= word - 1)
         visit(static_cast<std::uint32_t>(64 * w) + static_cast<std::uint32_t>(std::countr_zero(word)));
     }

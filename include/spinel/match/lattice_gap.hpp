@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
@@ -105,23 +106,22 @@ class LatticeGap {
     return true;
   }
   void add_few(Matcher& matcher) noexcept {
-    const auto& tables = matcher.tables_[0];
-    const auto n = static_cast<int>(matcher.n_detectors());
-    few_gap_.clear(bounds_.across());
-    for (int k = 0; k < n; ++k) matcher.events_.event_at[matcher.id_of_[k]] = static_cast<Index>(k);
-    const auto sides_of = [&](int id, std::int32_t (&from)[2]) {
-      for (int side = 0; side < 2; ++side) from[side] = bounds_.to_side(side, id);
+    // A side that cannot be reached is as far as that table has anything, so that two of them can be added.
+    constexpr auto furthest = static_cast<std::int32_t>(detail::FewEvents<typename Tree::BitOps>::unreachable);
+    struct Sides {
+      std::int32_t from[2];
     };
-    for (int a = 0; a < n; ++a) {
-      if (((matcher.decisive_[a / 64] >> (a % 64)) & 1) == 0) continue;
-      std::int32_t from_a[2], from_b[2];
-      sides_of(matcher.id_of_[a], from_a);
-      few_gap_.add_boundary(a, from_a);
-      matcher.search_.from(tables, matcher.id_of_[a], tables.no_limit, [&](int id, detail::MarkedDistance distance) {
-        sides_of(id, from_b);
-        few_gap_.add(a, matcher.events_.event_at[id], detail::distance_of(distance), from_a, from_b);
-      });
-    }
+    const auto sides_of = [&](int k) {
+      const int id = matcher.id_of_[k];
+      return Sides{{spinel::min(bounds_.to_side(0, id), furthest), spinel::min(bounds_.to_side(1, id), furthest)}};
+    };
+    const auto decides = [&](int k) { return ((matcher.decisive_[k / 64] >> (k % 64)) & 1) != 0; };
+    few_gap_.clear(bounds_.across());
+    for (int k = 0; k < static_cast<int>(matcher.n_detectors()); ++k)
+      if (decides(k)) few_gap_.add_boundary(k, sides_of(k).from);
+    matcher.for_distances([&](int a, int b, detail::MarkedDistance distance) {
+      if (decides(a)) few_gap_.add(a, b, detail::distance_of(distance), sides_of(a).from, sides_of(b).from);
+    });
   }
   /// Distances of this shot that the lattice was searched for.
   struct Asked {

@@ -4,13 +4,12 @@
 // are each other's; what is left is matched by alternating trees (lattice_tree.hpp). The answer is always exact.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/few_events.hpp>
@@ -246,19 +245,23 @@ class AnyRoundsLatticeMatcher {
 
   /// Fills the table of all distances.
   void measure_all(const LatticeSite* sites) noexcept {
-    const Tables& tables = tables_[0];
-    const auto n = static_cast<int>(n_detectors());
     few_events_.clear();
     first_type_[0] = first_type_[1] = 0;
-    for (int k = 0; k < n; ++k) events_.event_at[id_of_[k]] = static_cast<Index>(k);
-    for (int k = 0; k < n; ++k) {
+    for (std::size_t k = 0; k < n_detectors(); ++k) {
       if (sites[k].type == 0) first_type_[k / 64] |= std::uint64_t{1} << (k % 64);
-      few_events_.add_boundary(k, tables.boundary[id_of_[k]]);
-      search_.from(tables, id_of_[k], Tables::no_limit, [&](int id, detail::MarkedDistance distance) {
-        few_events_.add(k, events_.event_at[id], distance);
-      });
+      few_events_.add_boundary(static_cast<int>(k), tables_[0].boundary[id_of_[k]]);
     }
+    for_distances([&](int a, int b, detail::MarkedDistance distance) { few_events_.add(a, b, distance); });
     few_events_.finish();
+  }
+  /// `visit(a, b, marked distance)` for every two detectors of one part of the lattice, either way round.
+  template <class Visit>
+  void for_distances(Visit&& visit) noexcept {
+    const auto n = static_cast<int>(n_detectors());
+    for (int k = 0; k < n; ++k) events_.event_at[id_of_[k]] = static_cast<Index>(k);
+    for (int a = 0; a < n; ++a)
+      search_.from(tables_[0], id_of_[a], Tables::no_limit,
+                   [&](int id, detail::MarkedDistance distance) { visit(a, static_cast<int>(events_.event_at[id]), distance); });
   }
   /// The events of a small experiment by check type: bit k of word w for detector 64 w + k.
   struct FewWords {
@@ -271,7 +274,7 @@ class AnyRoundsLatticeMatcher {
     FewWords few;
     for (int w = 0; w < 2; ++w) {
       const auto first = static_cast<std::size_t>(64 * w);
-      const std::uint64_t word = first < n ? word_of(events, first, n) & kept(first) : 0;
+      const std::uint64_t word = first < n ? load_word(events, first, n) & kept(first) : 0;
       few.of_type[0][w] = word & first_type_[w];
       few.of_type[1][w] = word & ~first_type_[w];
     }
@@ -422,7 +425,7 @@ class AnyRoundsLatticeMatcher {
       const std::size_t end = begin + n_bits_at_once < n_detectors ? begin + n_bits_at_once : n_detectors;
       int n_fired = 0;
       for (std::size_t first = begin; first < end; first += 64) {
-        const std::uint64_t word = word_of(events, first, n_detectors) & kept(first);
+        const std::uint64_t word = load_word(events, first, n_detectors) & kept(first);
         impossible |= word & never_fires_[first / 64];
         n_fired += BitOps::positions(word, static_cast<unsigned>(first - begin), fired + n_fired);
       }
@@ -437,18 +440,6 @@ class AnyRoundsLatticeMatcher {
     events_.n_events = n;
     return impossible == 0;
   }
-  /// The bits from `first` on, a multiple of 64, those of detectors that do not exist cleared.
-  static std::uint64_t word_of(const std::uint8_t* events, std::size_t first, std::size_t n_detectors) noexcept {
-    const std::size_t n_bits = n_detectors - first < 64 ? n_detectors - first : 64;
-    std::uint64_t word = 0;
-    if (std::endian::native == std::endian::little && n_bits > 56) {
-      std::memcpy(&word, events + first / 8, 8);
-    } else {
-      for (std::size_t k = 0; k < (n_bits + 7) / 8; ++k) word |= std::uint64_t{events[first / 8 + k]} << (8 * k);
-    }
-    return n_bits < 64 ? word & ((std::uint64_t{1} << n_bits) - 1) : word;
-  }
-
   /// Gives every event half the way to its nearest, at most its way to the boundary and half of what the near table sees:
   /// feasible for every pair. Branch-free, because it is as good as random which of the three it is. What is looked up goes to
   /// arrays first, so that the arithmetic on them is done for many events at once.
@@ -457,10 +448,7 @@ class AnyRoundsLatticeMatcher {
     for (int k = 0; k < n; ++k) {
       const int id = events_.ids[k];
       const detail::NearTable& near = tables.near[tables.near_of[id]];
-      const auto layers = events_.around(id);
-      const std::uint64_t slots = BitOps::extract(layers[-1], near.mask[0]) |
-                                  BitOps::extract(layers[0], near.mask[1]) << near.first_slot[1] |
-                                  BitOps::extract(layers[1], near.mask[2]) << near.first_slot[2];
+      const std::uint64_t slots = events_.around(id).template slots<BitOps>(near);
       const unsigned rank = BitOps::least_rank(static_cast<std::uint32_t>(slots), near.rank);
       path_[k] = static_cast<std::int32_t>(near.distance[rank]);
       boundary_[k] = static_cast<std::int32_t>(tables.boundary[id]);

@@ -178,13 +178,7 @@ class LatticeMetric {
   void open_window(Index leaf, int id) noexcept {
     tree_.touch(leaf);
     const WindowTable& window = tables_.window[tables_.window_of[id]];
-    const auto layers = events_.around(id);
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer) {
-      // A layer after the 64th slot has an empty mask.
-      const std::uint64_t hits = BitOps::extract(layers[layer - 2], window.mask[layer]);
-      slots |= hits << (window.first_slot[layer] & 63);
-    }
+    std::uint64_t slots = events_.around(id).template slots<BitOps>(window);
     const int n = count_ones(slots);
     if (!events_.reserve(leaf, n + 8)) return;
     const std::int16_t* offsets = &tables_.window_offset[window.begin];

@@ -109,14 +109,10 @@ class LatticePlaces {
   /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
   template <class Visit>
   void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    constexpr int stride = Layout::layer_stride;
-    const auto word_at = [&](int from) { return read_bits(bits, from); };
+    const LayerWindows<Layout> around(bits, id - window_reach);
     if (radius <= tables_->radius[0]) {
       const NearTable& near = tables_->near[tables_->near_of[id]];
-      const int from = id - window_reach;
-      std::uint64_t slots = BitOps::extract(word_at(from - stride), near.mask[0]) |
-                            BitOps::extract(word_at(from), near.mask[1]) << near.first_slot[1] |
-                            BitOps::extract(word_at(from + stride), near.mask[2]) << near.first_slot[2];
+      std::uint64_t slots = around.template slots<BitOps>(near);
       for (slots &= 0xffff; slots != 0; slots &= slots - 1) {
         const unsigned rank = near.rank[std::countr_zero(slots)];
         if (distance_of(near.distance[rank]) < radius) visit(id + near.offset[rank], near.distance[rank]);
@@ -124,11 +120,7 @@ class LatticePlaces {
       return;
     }
     const WindowTable& window = tables_->window[tables_->window_of[id]];
-    const int from = id - 2 * stride - window_reach;
-    std::uint64_t slots = 0;
-    for (int layer = 0; layer < 5; ++layer)
-      slots |= BitOps::extract(word_at(from + layer * stride), window.mask[layer]) << (window.first_slot[layer] & 63);
-    for (; slots != 0; slots &= slots - 1) {
+    for (std::uint64_t slots = around.template slots<BitOps>(window); slots != 0; slots &= slots - 1) {
       const std::uint32_t slot = window.begin + static_cast<std::uint32_t>(std::countr_zero(slots));
       if (distance_of(tables_->window_distance[slot]) < radius)
         visit(id + tables_->window_offset[slot], tables_->window_distance[slot]);

@@ -77,6 +77,20 @@ class LayerWindows {
     std::memcpy(&word, bytes_ + layers * (Layout::layer_stride / 8), 8);
     return word >> shift_;
   }
+  /// The bits that a table knows, by slot.
+  template <class BitOps>
+  std::uint64_t slots(const NearTable& near) const noexcept {
+    return BitOps::extract((*this)[-1], near.mask[0]) | BitOps::extract((*this)[0], near.mask[1]) << near.first_slot[1] |
+           BitOps::extract((*this)[1], near.mask[2]) << near.first_slot[2];
+  }
+  template <class BitOps>
+  std::uint64_t slots(const WindowTable& window) const noexcept {
+    std::uint64_t slots = 0;
+    // A layer after the 64th slot has an empty mask.
+    for (int layer = 0; layer < 5; ++layer)
+      slots |= BitOps::extract((*this)[layer - 2], window.mask[layer]) << (window.first_slot[layer] & 63);
+    return slots;
+  }
 
  private:
   const unsigned char* bytes_;

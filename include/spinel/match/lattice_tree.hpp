@@ -235,7 +235,8 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
     const bool by_plus = next[1].time < next[0].time;
     const Meeting& last = next[by_plus];
     const auto end = static_cast<Index>(last.v);
-    if (end == to_boundary || (end >= 0 && match_around(end).v < 0)) {
+    // The root has no mate either, but who meets it closes a blossom.
+    if (end == to_boundary || (end >= 0 && dual(end).label == Label::outside && match_around(end).v < 0)) {
       const Link way_out{last.path, by_plus ? plus_id : root, end};
       own.change(last.time, Label::outside);
       plus.change(last.time, Label::outside);
