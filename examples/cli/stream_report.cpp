@@ -71,9 +71,9 @@ nlohmann::ordered_json disturbed(const StreamRun& run) {
           {"slower_than_again", theft.slowed},
           {"behind_such", theft.behind},
           {"late", theft.late_disturbed},
-          {"gaps_while_waiting", theft.gaps},
+          {"gaps", theft.gaps},
           {"longest_gap_us", us(theft.longest_gap_ns)},
-          {"share_of_waiting_time", static_cast<double>(theft.gaps_sum_ns) / static_cast<double>(std::max<std::int64_t>(theft.waiting_ns, 1))}};
+          {"gaps_share_of_time", static_cast<double>(theft.gaps_sum_ns) / 1e9 / run.elapsed_seconds}};
 }
 
 /// `within`: a part of the same, drawn over it.
@@ -198,10 +198,10 @@ std::string stream_table(const nlohmann::ordered_json& r) {
   if (const auto& d = r["disturbed"]; !d.is_null())
     out += printed(
         "disturbed: %.3g %% of windows, %.3g %% of reactions: %llu where the clock stood still before, %llu with a context switch or page fault,\n"
-        "  %llu slower by more than 1 us than once more, %llu behind such; gaps: %llu while waiting, %.3g %% of that time, the longest %.0f us\n",
+        "  %llu more than twice as slow as once more, %llu behind such; gaps between looks: %llu, %.3g %% of the time, the longest %.0f us\n",
         100 * d["windows"]["share"].get<double>(), 100 * d["reactions"]["share"].get<double>(), d["after_gap"].get<unsigned long long>(),
         d["interrupted"].get<unsigned long long>(), d["slower_than_again"].get<unsigned long long>(), d["behind_such"].get<unsigned long long>(),
-        d["gaps_while_waiting"].get<unsigned long long>(), 100 * d["share_of_waiting_time"].get<double>(), d["longest_gap_us"].get<double>());
+        d["gaps"].get<unsigned long long>(), 100 * d["gaps_share_of_time"].get<double>(), d["longest_gap_us"].get<double>());
   out += printed("%.4f us a round in the decoder, backlog at most %llu rounds\n", r["us_per_round"].get<double>(),
                  r["backlog_max_rounds"].get<unsigned long long>());
   if (const auto& n = r["network"]; !n.is_null())

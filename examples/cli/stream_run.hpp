@@ -57,7 +57,8 @@ struct StreamRun {
   long allocations = 0;
   std::size_t decoder_bytes = 0, table_bytes = 0;
   long resident_start_kib = 0, resident_end_kib = 0;
-  /// Mean microseconds a round spends in the decoder, for ten successive parts of the run: drift would show.
+  /// Mean microseconds a round spends in the decoder, for ten successive parts of the run: drift would show. Without a schedule in
+  /// processor time, which others do not take.
   std::vector<double> us_per_round_by_part;
   std::uint64_t unexplained_events = 0, unsettled_events = 0;
   std::uint64_t answers_by[4] = {};  ///< windows by Engine

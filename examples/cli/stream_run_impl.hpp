@@ -193,10 +193,11 @@ void run_shots(StreamRun& run, Decoder& decoder, Clock&& clock = {}) {
     wrong.clear();
     const Interference before = Interference::now();
     const long heap_before = heap_allocations();
-    const std::int64_t start = clock.now_ns() + 20000;
+    const std::int64_t start = clock.now_ns() + (timed ? 20000 : 0);
     std::uint64_t arrivals = 0;
     std::int64_t busy = 0, now = start;
     watch.begin(clock.now_ns());
+    const std::int64_t processor_before = clock.processor_ns();
     for (std::uint64_t shot = 0; shot < n; ++shot) {
       decoder.reset();
       if (timed && Decoder::has_predecoder) watch.worked(clock.now_ns());  // whose state takes a while to clear
@@ -254,13 +255,14 @@ void run_shots(StreamRun& run, Decoder& decoder, Clock&& clock = {}) {
       }
     }
     const std::int64_t end = clock.now_ns();
+    const std::int64_t processor_ns = clock.processor_ns() - processor_before;
     run.allocations += heap_allocations() - heap_before;
     run.interference.add_since(before);
     run.elapsed_seconds += static_cast<double>(end - start) / 1e9;
     // Without a schedule nothing but the decoder runs between the first round and the last.
     const double busy_ns = static_cast<double>(timed ? busy : end - start);
     run.busy_seconds += busy_ns / 1e9;
-    part_busy += busy_ns;
+    part_busy += timed ? busy_ns : static_cast<double>(processor_ns);
     part_rounds += n * rounds_per_shot;
     run.rounds += n * rounds_per_shot;
     done += n;
@@ -292,7 +294,9 @@ void run_shots(StreamRun& run, Decoder& decoder, Clock&& clock = {}) {
 template <StreamExperiment stream, class Decoder>
 void set_up_lattice(StreamRun& run, Decoder& decoder) {
   if (const Status status = set_up_window(decoder.window(), run.noise); status != Status::ok)
-    throw CommandError(std::string("stream: the matcher cannot be set up: ") + to_string(status));
+    throw CommandError(status == Status::unsupported
+                           ? std::string("the noise gives no matching weights: nothing ever happens, or something more often than not")
+                           : std::string("stream: the matcher cannot be set up: ") + to_string(status));
   run.decoder_bytes = sizeof(Decoder);
   run.table_bytes = decoder.window().table_bytes();
 }

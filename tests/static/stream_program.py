@@ -37,6 +37,10 @@ def main():
         shares = [row["late_or_wrong"]["share"] for row in report["late_or_wrong"]]
         expect("later deadlines are missed less, wrong stays wrong", shares == sorted(shares, reverse=True) and shares[-1] >= report["ler"]["share"])
         expect("the page has its histograms", Path(page).read_text().count("<svg") == 2)
+        disturbed, alone = report["disturbed"], report["undisturbed"]
+        expect("each answer is disturbed or not", round(disturbed["windows"]["share"] * 600 * 18) == 600 * 18 - alone["window"]["n"]
+               and round(disturbed["reactions"]["share"] * 600) == 600 - alone["reaction"]["n"])
+        expect("undisturbed answers are no later than all", alone["reaction"]["max_us"] <= report["reaction"]["max_us"])
 
         run("stream", "--distance", "3", "--basis", "Z", "--p", "0.005", "--rounds", "6000", "--cadence-us", "0", "--record", record)
         expect("the replay agrees", "answers are those of the record" in run("replay", record))
@@ -56,7 +60,16 @@ def main():
         run("replay", f"{folder}/nothing.rec", fails="cannot open")
         run("stream", "--distance", "4", "--p", "0.003", "--rounds", "100", fails="--distance: got 4")
         run("stream", "--distance", "15", "--p", "0.003", "--rounds", "100", fails="--distance: this program")
-        run("stream", "--distance", "5", "--p", "0.003", "--rounds", "100", "--cadence-us", "-1", fails="--cadence-us: got")
+        for flag, value, complaint in [
+                ("--cadence-us", "-1", "--cadence-us: got"), ("--cadence-us", "nan", "--cadence-us: got"), ("--rounds", "-5", "--rounds: got -5"),
+                ("--shot-rounds", "-3", "--shot-rounds: got -3"), ("--shot-rounds", "2000000000", "--shot-rounds: got 2000000000"),
+                ("--p", "0", "no matching weights"), ("--p", "nan", "--p: got"), ("--cpu", "-7", "--cpu -7"),
+                ("--precision", "int8", "goes with --weights"), ("--json", f"{folder}/no/x", "cannot open"), ("--html", f"{folder}/no/x", "cannot open")]:
+            done = run("stream", "--distance", "5", *(() if flag == "--p" else ("--p", "0.003")), *(() if flag == "--rounds" else ("--rounds", "100")),
+                       flag, value, fails=complaint)
+            expect(f"{flag} {value} is refused before any work", done == "")
+        shortest = json.loads(run("stream", "--distance", "5", "--p", "0.003", "--rounds", "3", "--shot-rounds", "3", "--cadence-us", "0", "--json", "-"))
+        expect("JSON alone on standard output, nothing disturbed without a schedule", shortest["disturbed"] is None and shortest["us_per_round"] > 0)
 
         # The network in the loop.
         small, other, mute, wide = (f"{folder}/{name}.safetensors" for name in ("small", "other", "mute", "wide"))
