@@ -173,7 +173,6 @@ void run_shots(StreamRun& run, Decoder& decoder, Clock&& clock = {}) {
     }
   }
   const std::int64_t long_network_round_ns = 4 * static_cast<std::int64_t>(network_rounds.quantile(0.5)) + Theft::gap_ns;
-  run.resident_start_kib = resident_kib();
   double part_busy = 0;
   std::uint64_t part_rounds = 0;
   std::vector<std::uint32_t> answers;
@@ -183,6 +182,7 @@ void run_shots(StreamRun& run, Decoder& decoder, Clock&& clock = {}) {
   std::vector<std::uint8_t> wrong(per_chunk);
   TheftWatch watch(clock, run.theft);
   run.us_per_round_by_part.reserve(16);
+  run.resident_start_kib = resident_kib();
 
   for (std::uint64_t done = 0; done < run.shots;) {
     const std::uint64_t n = std::min(per_chunk, run.shots - done);
