@@ -108,6 +108,10 @@ class LatticeBounds {
     const std::int32_t apart = key_a < key_b ? key_b - key_a : key_a - key_b;
     return least_[apart < n_least ? apart : n_least];
   }
+  /// `out[k]` becomes the bound from `key` to `keys[k]` for all k in [0, n).
+  void bounds_from(std::int32_t* SPINEL_RESTRICT out, const std::int32_t* SPINEL_RESTRICT keys, int n, std::int32_t key) const noexcept {
+    for (int k = 0; k < n; ++k) out[k] = bound(keys[k], key);
+  }
   /// `out[k]` becomes the bound from `key`, plus `starts[k] + more`, for all k in [0, n).
   void bounds_from(std::int32_t* SPINEL_RESTRICT out, const std::int32_t* SPINEL_RESTRICT keys,
                    const std::int32_t* SPINEL_RESTRICT starts, int n, std::int32_t key, std::int32_t more) const noexcept {
@@ -120,6 +124,11 @@ class LatticeBounds {
       const std::int32_t value = start - radii[k] + bound(keys[k], key);
       values[k] = value < values[k] ? value : values[k];
     }
+  }
+  /// `out[k]` becomes how much later than `values[k]` the bound from `key`, plus `start - radii[k]`, is, for all k in [0, n).
+  void gains_from(std::int32_t* SPINEL_RESTRICT out, const std::int32_t* SPINEL_RESTRICT values, const std::int32_t* SPINEL_RESTRICT keys,
+                  const std::int32_t* SPINEL_RESTRICT radii, int n, std::int32_t key, std::int32_t start) const noexcept {
+    for (int k = 0; k < n; ++k) out[k] = start - radii[k] + bound(keys[k], key) - values[k];
   }
   /// The distance between two places of this type as far as tables know it, else a bound on it: better than `bound`, slower.
   struct Known {

@@ -17,7 +17,7 @@
 
 namespace spinel::detail {
 
-/// `Metric` says of events (by their number): `bound(a, b)`, `look_up(a, b)`, `distance(a, b, known)`, `to_side(side, a)`.
+/// `Metric` says of events (by their number): `key(a)`, from keys `bounds_from(...)`, `look_up(a, b)`, `distance(a, b, known)`, `to_side(side, a)`.
 template <class Tree>
 class LatticeGapTrees {
  public:
@@ -31,6 +31,9 @@ class LatticeGapTrees {
     n_items_ = layout.n_items();
     groups_.lay_out(n_items + 2, arena);
     queue_.lay_out(2 * n + n_items, arena);
+    keys_.lay_out(n, arena);
+    bounds_.lay_out(n, arena);
+    near_.lay_out(n + 16, arena);
   }
 
   /// Half the least weight to be added for a solution of the other class, or `end` if that is less. `n` events, those of the type that
@@ -41,6 +44,7 @@ class LatticeGapTrees {
     tree_ = &tree;
     members_ = events;
     n_members_ = n;
+    for (int k = 0; k < n; ++k) keys_[k] = metric.key(events[k]);
     begin(metric, matched_side);
     while (n_queued_ > 0) {
       spinel::pop_heap(&queue_[0], &queue_[0] + n_queued_, later);
@@ -252,9 +256,8 @@ class LatticeGapTrees {
       return true;
     };
     for (int side = 0; side < 2; ++side) meet_plus(side_target(side), metric.to_side(side, leaf) - own.radius);
-    const auto meet = [&](Index met) {
+    const auto meet = [&](Index met, std::int32_t least) {
       const auto& other = tree.dual(met);
-      const std::int32_t least = metric.bound(leaf, met) - own.radius;
       if (least >= next.time + spinel::max(widest_outside_, next.time + widest_plus_)) return;
       if (other.label == Label::plus) {
         if ((least - other.radius) >> 1 >= next.time || find(other.top) == own_group) return;
@@ -273,8 +276,19 @@ class LatticeGapTrees {
         next.label = Label::outside;
       }
     };
-    for (int k = 0; k < n_members_; ++k)
-      if (members_[k] != leaf) meet(members_[k]);
+    // No one as far away can be met in time; the rest one by one.
+    const std::int32_t furthest = next.time + spinel::max(widest_outside_, next.time + widest_plus_) + own.radius;
+    metric.bounds_from(&bounds_[0], &keys_[0], n_members_, metric.key(leaf));
+    const int n_near = Tree::BitOps::positions_below(&bounds_[0], n_members_, furthest, &near_[0]);
+    int n_in_time = 0;
+    for (int k = 0; k < n_near; ++k) {
+      const auto& other = tree.dual(members_[near_[k]]);
+      const std::int32_t slack = bounds_[near_[k]] - own.radius - other.radius;
+      near_[n_in_time] = near_[k];
+      n_in_time += ((slack >> static_cast<int>(other.label == Label::plus)) < next.time) & (other.label != Label::minus);
+    }
+    for (int k = 0; k < n_in_time; ++k)
+      if (const std::int32_t at = near_[k]; members_[at] != leaf) meet(members_[at], bounds_[at] - own.radius);
     next.time = spinel::max(next.time, tree.now_);
     if (next.target != nothing) push(next);
   }
@@ -289,6 +303,8 @@ class LatticeGapTrees {
   int n_members_ = 0, n_queued_ = 0;
   std::int32_t end_ = 0;                                 // the earliest that the trees are known to meet
   std::int32_t widest_outside_ = 0, widest_plus_ = 0;  // radii; of plus leaves, minus the time
+  LatticeArray<std::int32_t, Sizes::detectors> keys_, bounds_;           // by member: its place, and how near a leaf it may be
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 16)> near_;  // members
   std::uint32_t n_marks_ = 0;
 };
 

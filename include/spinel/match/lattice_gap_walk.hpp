@@ -35,6 +35,7 @@ class LatticeGapWalk {
     source_keys_.lay_out(2 * n, arena);
     sources_.lay_out(2 * n, arena);
     found_.lay_out(2 * n, arena);
+    nearer_.lay_out(n + 16, arena);
     leaves_.lay_out(n, arena);
     passed_.lay_out(static_cast<std::size_t>(layout.n_items()), arena);
   }
@@ -50,6 +51,7 @@ class LatticeGapWalk {
            bool exact) noexcept {
     tree_ = &tree;
     exact_ = exact;
+    at_once_ = metric.has_pairs() && n <= most_at_once;
     end_ = most_ = end;
     n_sources_ = 0;
     is_guess_ = false;
@@ -98,6 +100,8 @@ class LatticeGapWalk {
 
  private:
   static constexpr std::int32_t from_side = -1, nothing = -2;
+  /// Up to so many events the distances that a bound calls for are asked for at once, beyond only those to the next event.
+  static constexpr int most_at_once = 100;
   struct Leaf {
     std::int32_t best = 0;       // the earliest arrival that is certain
     std::int32_t from = 0;       // the source that it comes from, or `from_side`
@@ -119,7 +123,27 @@ class LatticeGapWalk {
     source_keys_[s] = key;
     const std::int32_t out = start + metric.to_side(1, leaf);
     if (out < most_) offer(out, s, nothing);
-    if (start < end_) metric.lower(&arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
+    if (start >= end_) return;
+    if (at_once_) lower_waiting(metric, s, start, key);
+    else metric.lower(&arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
+  }
+  /// What source `s` may meet sooner than others do: their distances are asked for at once, so that nothing waits for one alone.
+  template <class Metric>
+  void lower_waiting(const Metric& metric, std::int32_t s, std::int32_t start, std::int32_t key) noexcept {
+    const Index leaf = sources_[s].leaf, top = tree_->dual(leaf).top;
+    metric.gains_from(&found_[0], &arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
+    const int n = Tree::BitOps::positions_below(&found_[0], n_waiting_, 0, &nearer_[0]);
+    for (int k = 0; k < n; ++k) {
+      const std::int32_t at = nearer_[k];
+      const Index met = waiting_[at];
+      auto known = metric.look_up(leaf, met);
+      if (SPINEL_UNLIKELY(!known.is_exact) && exact_ && start - radius_[at] + known.distance < arrival_[at])
+        known = {metric.distance(leaf, met, known), true};
+      const std::int32_t time = start - radius_[at] + known.distance;
+      if (time >= arrival_[at] || tree_->dual(met).top == top) continue;
+      arrival_[at] = time;
+      leaves_[met] = {time, s, 0, !known.is_exact};
+    }
   }
   template <class Metric>
   void start_from_all(const Metric& metric, Index id, std::int32_t time, std::int32_t came, bool within = false) noexcept {
@@ -202,7 +226,7 @@ class LatticeGapWalk {
 
   // == Per shot ==
   Tree* tree_ = nullptr;
-  bool exact_ = false, is_guess_ = false;
+  bool exact_ = false, at_once_ = false, is_guess_ = false;
   std::int32_t last_source_ = 0, last_target_ = 0;  // of the cheapest walk, as for `offer`
   std::int32_t end_ = 0, most_ = 0;
   int n_waiting_ = 0, n_sources_ = 0;
@@ -210,6 +234,7 @@ class LatticeGapWalk {
   LatticeArray<std::int32_t, Sizes::detectors> arrival_, keys_, radius_;
   LatticeArray<Index, Sizes::detectors> waiting_;
   LatticeArray<std::int32_t, Sizes::of(2 * Sizes::detectors)> source_start_, source_keys_, found_;
+  LatticeArray<std::int32_t, Sizes::of(Sizes::detectors + 16)> nearer_;
   LatticeArray<Source, Sizes::of(2 * Sizes::detectors)> sources_;
   LatticeArray<Leaf, Sizes::detectors> leaves_;  // by number of event
   LatticeArray<Index, Sizes::items> passed_;

@@ -97,6 +97,15 @@ struct ScalarBits {
     for (int k = 1; k < n; ++k) least = values[k] < values[least] ? k : least;
     return least;
   }
+  /// Writes the number of every value below `limit`, in order; returns how many. May write up to `out[n + 15)`.
+  static int positions_below(const std::int32_t* values, int n, std::int32_t limit, std::int32_t* out) noexcept {
+    int n_found = 0;
+    for (int k = 0; k < n; ++k) {
+      out[n_found] = k;
+      n_found += values[k] < limit;
+    }
+    return n_found;
+  }
   /// Writes `first` plus the number of every set bit of `word`, in order; returns how many. May write up to `out[64)`.
   static int positions(std::uint64_t word, unsigned first, std::uint16_t* out) noexcept {
     int n = 0;
@@ -241,6 +250,16 @@ struct Avx512Bits : ScalarBits {
     const auto rest = static_cast<__mmask16>((1u << (n - k)) - 1);
     const unsigned hit = _mm512_mask_cmpeq_epi32_mask(rest, wanted, _mm512_maskz_loadu_epi32(rest, values + k));
     return k + std::countr_zero(hit);
+  }
+  static int positions_below(const std::int32_t* values, int n, std::int32_t limit, std::int32_t* out) noexcept {
+    int n_found = 0;
+    for (int k = 0; k < n; k += 16) {
+      const __mmask16 valid = first_of(n - k);
+      const __mmask16 below = _mm512_mask_cmplt_epi32_mask(valid, _mm512_maskz_loadu_epi32(valid, values + k), _mm512_set1_epi32(limit));
+      _mm512_storeu_si512(out + n_found, _mm512_maskz_compress_epi32(below, numbers_from(k)));
+      n_found += std::popcount(static_cast<unsigned>(below));
+    }
+    return n_found;
   }
 #ifdef __AVX512VBMI2__
   // How often the loop over a word's bits ends is as good as random: here only more than half of them cost a branch.
