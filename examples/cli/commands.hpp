@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands of the `spinel` program: each function adds one command with its flags to the application.
-// A command reports failure by throwing CommandError; main prints it after "spinel: " and exits with 1.
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <stdexcept>
 #include <string>
 
-namespace spinel::cli {
+#include "command_error.hpp"
 
-struct CommandError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace spinel::cli {
 
 void add_experiment_commands(CLI::App& app);
 void add_decode_commands(CLI::App& app);

@@ -12,12 +12,12 @@
 #include <memory>
 #include <utility>
 #include <nlohmann/json.hpp>
-#include <spinel/io/file.hpp>
 #include <sstream>
 #include <string>
 
 #include "commands.hpp"
 #include "latency.hpp"
+#include "report_file.hpp"
 
 namespace spinel::cli {
 namespace {
@@ -154,7 +154,8 @@ Histogram spinning_gaps(double seconds, double& stolen_share) {
 
 void doctor(int cpu, double seconds, const std::string& json_path) {
   if (!(seconds > 0 && seconds <= 3600)) throw CommandError("--seconds: got " + std::to_string(seconds) + ", expected above 0, at most 3600");
-  if (cpu >= 0) {
+  ReportFile json(json_path);
+  if (cpu != -1) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(static_cast<unsigned>(cpu), &set);
@@ -188,12 +189,7 @@ void doctor(int cpu, double seconds, const std::string& json_path) {
     std::printf("  %.3g %% of the time was stolen in gaps above 1 us, %ld involuntary switches\n", 100 * stolen, during.involuntary_switches);
     std::printf("%d finding%s would spoil real time\n", e.n_bad, e.n_bad == 1 ? "" : "s");
   }
-  if (!json_path.empty()) {
-    auto file = io::FileWriter::open(json_path);
-    if (!file) throw CommandError(file.error());
-    if (const auto written = file->write(report.dump(2) + "\n"); !written) throw CommandError(written.error());
-    if (const auto closed = file->close(); !closed) throw CommandError(closed.error());
-  }
+  json.write(report.dump(2) + "\n");
 }
 
 }  // namespace

@@ -15,9 +15,9 @@
 namespace spinel::cli {
 
 /// Nanoseconds of a clock that never jumps.
-inline std::int64_t now_ns() noexcept {
+inline std::int64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) noexcept {
   timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 

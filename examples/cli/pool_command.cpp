@@ -17,7 +17,7 @@ namespace {
 struct PoolFlags {
   int distance = 5, qubits = 4, threads = 1, first_cpu = -1;
   double p = 0.003, cadence_us = 0;
-  std::uint64_t rounds = 100000;
+  std::int64_t rounds = 100000;
 };
 
 template <int d>
@@ -26,7 +26,7 @@ void run_pool(const PoolFlags& flags) {
   using Pool = DecoderPool<Decoder>;
   const CircuitNoise noise(uniform_depolarizing(flags.p));
   constexpr std::uint64_t rounds_per_shot = 20 * d;
-  const std::uint64_t shots = std::max<std::uint64_t>(1, flags.rounds / rounds_per_shot), pooled = std::min<std::uint64_t>(shots, 2000);
+  const std::uint64_t shots = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(flags.rounds) / rounds_per_shot), pooled = std::min<std::uint64_t>(shots, 2000);
   struct Shots {
     std::vector<typename Decoder::Round> rounds;
     std::vector<typename Decoder::Data> data;
@@ -108,6 +108,8 @@ void run_pool(const PoolFlags& flags) {
 void pool_command(const PoolFlags& flags) {
   if (flags.qubits < 1 || flags.qubits > 10000) throw CommandError("--qubits: got " + std::to_string(flags.qubits) + ", expected 1 to 10000");
   if (flags.threads < 1 || flags.threads > 1024) throw CommandError("--threads: got " + std::to_string(flags.threads) + ", expected 1 to 1024");
+  if (flags.rounds < 1 || flags.rounds > 1'000'000'000'000)
+    throw CommandError("--rounds: got " + std::to_string(flags.rounds) + ", expected 1 to 1000000000000");
   if (!(flags.p > 0 && flags.p < 0.1)) throw CommandError("--p: got " + std::to_string(flags.p) + ", expected above 0 and below 0.1");
   if (!(flags.cadence_us >= 0 && flags.cadence_us <= 1e6)) throw CommandError("--cadence-us: got " + std::to_string(flags.cadence_us) + ", expected 0 to 1000000");
   switch (flags.distance) {

@@ -24,8 +24,9 @@ StreamRun replayed(const std::string& path, const std::string& engine, std::span
                        " rounds; this program commits and buffers as many as the distance");
   NoiseParameters parameters;
   for (int k = 0; k < NoiseParameters::n_parameters; ++k) parameters[k] = header.noise[k];
-  if (parameters.validate() != Status::ok) throw CommandError(path + ": the header's noise is no noise");
-  run.noise = header.noise[25] >= 0 ? CircuitNoise::simple(header.noise[25]) : CircuitNoise(parameters);
+  const double simple_p = header.noise[25];
+  if (parameters.validate() != Status::ok || !(simple_p < 0 || (simple_p >= 0 && simple_p <= 1))) throw CommandError(path + ": the header's noise is no noise");
+  run.noise = simple_p >= 0 ? CircuitNoise::simple(simple_p) : CircuitNoise(parameters);
   const std::uintmax_t bytes = std::filesystem::file_size(path) - RecordHeader::bytes;
   if (bytes == 0 || bytes % header.shot_bytes() != 0)
     throw CommandError(path + ": " + std::to_string(bytes) + " bytes after the header are not whole shots of " +
@@ -50,6 +51,7 @@ void print(const char* name, const Histogram& latency, double us_per_round, std:
 void replay(const std::string& path, const std::string& engine, const std::string& compared, const NetworkFlags& network) {
   const auto blob = network.given() ? std::make_unique<AlignedBlob>(network.load()) : nullptr;
   const std::span<const std::byte> weights = blob != nullptr ? blob->span() : std::span<const std::byte>();
+  if (!network.given() && network.precision != "fp32") throw CommandError("--precision: goes with --weights only");
   if (network.given() && engine == "correlated") throw CommandError("--weights: streams with a network are matched exactly");
   const StreamRun run = replayed(path, engine, weights, network.precision);
   std::printf("%llu shots of %d rounds, d = %d\n", static_cast<unsigned long long>(run.shots), run.experiment.rounds,

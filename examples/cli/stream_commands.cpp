@@ -9,11 +9,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <spinel/core/config.hpp>
-#include <spinel/io/file.hpp>
 #include <string>
 
 #include "experiment_flags.hpp"
 #include "network_flags.hpp"
+#include "report_file.hpp"
 #include "stream_report.hpp"
 #include "stream_run.hpp"
 
@@ -22,7 +22,8 @@ namespace {
 
 struct StreamFlags {
   ExperimentFlags experiment;
-  std::uint64_t total_rounds = 0, seed = 1;
+  std::int64_t total_rounds = 0;
+  std::uint64_t seed = 1;
   int shot_rounds = 0, cpu = -1;
   double cadence_us = 1, deadline_us = 0, sure_nats = 0;
   bool correlated = false, fifo = false;
@@ -33,16 +34,20 @@ struct StreamFlags {
 void stream_command(const StreamFlags& flags) {
   StreamRun run;
   ExperimentFlags named = flags.experiment;
-  named.rounds = flags.shot_rounds > 0 ? flags.shot_rounds : 20 * named.distance;
+  constexpr int most_shot_rounds = 10'000'000;  // a shot is drawn whole
+  if (flags.shot_rounds != 0 && (flags.shot_rounds < 3 || flags.shot_rounds > most_shot_rounds))
+    throw CommandError("--shot-rounds: got " + std::to_string(flags.shot_rounds) + ", expected 3 to " + std::to_string(most_shot_rounds));
+  if (flags.total_rounds < 1 || flags.total_rounds > 1'000'000'000'000)
+    throw CommandError("--rounds: got " + std::to_string(flags.total_rounds) + ", expected 1 to 1000000000000");
+  named.rounds = flags.shot_rounds != 0 ? flags.shot_rounds : 20 * named.distance;
   run.experiment = named.experiment();
   run.noise = named.noise();
   if (run.experiment.orientation != Orientation::O1)
     throw CommandError("--orientation: streams of this program are built for O1 only");
-  if (run.experiment.rounds < 3) throw CommandError("--shot-rounds: got " + std::to_string(run.experiment.rounds) + ", expected at least 3");
   if (!(flags.cadence_us >= 0 && flags.cadence_us <= 1e6))
     throw CommandError("--cadence-us: got " + std::to_string(flags.cadence_us) + ", expected 0 to 1000000");
   const auto per_shot = static_cast<std::uint64_t>(run.experiment.rounds);
-  run.shots = std::max<std::uint64_t>(1, (flags.total_rounds + per_shot - 1) / per_shot);
+  run.shots = std::max<std::uint64_t>(1, (static_cast<std::uint64_t>(flags.total_rounds) + per_shot - 1) / per_shot);
   run.cadence_us = flags.cadence_us;
   run.seed = flags.seed;
   run.record = flags.record;
@@ -56,10 +61,12 @@ void stream_command(const StreamFlags& flags) {
   if (!(flags.deadline_us >= 0 && flags.deadline_us <= 1e9))
     throw CommandError("--deadline-us: got " + std::to_string(flags.deadline_us) + ", expected 0 (none) to 1000000000");
   if (flags.network.given() && flags.correlated) throw CommandError("--weights: streams with a network are matched exactly; leave out --correlated");
+  if (!flags.network.given() && flags.network.precision != "fp32") throw CommandError("--precision: goes with --weights only");
+  ReportFile json(flags.json), html(flags.html);
   const auto blob = flags.network.given() ? std::make_unique<AlignedBlob>(flags.network.load()) : nullptr;
   if (blob != nullptr) run.weights = blob->span();
   run.precision = flags.network.precision;
-  if (flags.cpu >= 0) {
+  if (flags.cpu != -1) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(static_cast<unsigned>(flags.cpu), &set);
@@ -80,15 +87,9 @@ void stream_command(const StreamFlags& flags) {
   }
   nlohmann::ordered_json report = stream_report(run, locked);
   report["scheduler"] = flags.fifo ? "SCHED_FIFO" : "SCHED_OTHER";
-  std::fputs(stream_table(report).c_str(), stdout);
-  const auto write = [](const std::string& path, const std::string& text) {
-    auto file = io::FileWriter::open(path);
-    if (!file) throw CommandError(file.error());
-    if (const auto written = file->write(text); !written) throw CommandError(written.error());
-    if (const auto closed = file->close(); !closed) throw CommandError(closed.error());
-  };
-  if (!flags.json.empty()) write(flags.json, report.dump(2) + "\n");
-  if (!flags.html.empty()) write(flags.html, stream_page(report, run));
+  if (flags.json != "-" && flags.html != "-") std::fputs(stream_table(report).c_str(), stdout);
+  json.write(report.dump(2) + "\n");
+  html.write(stream_page(report, run));
 }
 
 bool run_stream_network(StreamRun& run) {
@@ -133,7 +134,7 @@ void add_stream_command(CLI::App& app) {
   command->add_option("--seed", flags->seed, "same seed, same shots")->capture_default_str();
   command->add_flag("--fifo", flags->fifo, "real-time scheduling: nothing of normal priority runs on this processor meanwhile");
   command->add_option("--cpu", flags->cpu, "pin to this processor");
-  command->add_option("--json", flags->json, "where the report goes as JSON ('-': standard output)");
+  command->add_option("--json", flags->json, "where the report goes as JSON ('-': standard output, and nothing else there)");
   command->add_option("--html", flags->html, "where the report goes as a page with its histogram");
   command->add_option("--record", flags->record, "file that takes every round, answer and latency, for `spinel replay`");
   command->callback([flags] { stream_command(*flags); });

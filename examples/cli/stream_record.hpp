@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "commands.hpp"
+#include "command_error.hpp"
 
 namespace spinel::cli {
 

@@ -53,12 +53,31 @@ nlohmann::ordered_json by_deadline(const StreamRun& run) {
     rows.push_back({{"deadline_us", static_cast<double>(t) / 1e3},
                     {"times_p50", factor},
                     {"late", late},
+                    {"late_undisturbed", run.undisturbed_shot_latency.above(t)},
                     {"late_or_wrong", share(bad, run.shots)}});
   }
   return rows;
 }
 
-std::string svg(const Histogram& histogram, const char* title) {
+/// What the host did to the answers; null without a schedule, where nothing waits and so nothing can be told.
+nlohmann::ordered_json disturbed(const StreamRun& run) {
+  if (run.cadence_us <= 0) return nullptr;
+  const Theft& theft = run.theft;
+  const auto us = [](std::int64_t ns) { return static_cast<double>(ns) / 1e3; };
+  return {{"windows", share(theft.disturbed_windows, run.window.n())},
+          {"reactions", share(theft.disturbed_reactions, run.reaction.n())},
+          {"after_gap", theft.after_gap},
+          {"interrupted", theft.interrupted},
+          {"slower_than_again", theft.slowed},
+          {"behind_such", theft.behind},
+          {"late", theft.late_disturbed},
+          {"gaps", theft.gaps},
+          {"longest_gap_us", us(theft.longest_gap_ns)},
+          {"gaps_share_of_time", static_cast<double>(theft.gaps_sum_ns) / 1e9 / run.elapsed_seconds}};
+}
+
+/// `within`: a part of the same, drawn over it.
+std::string svg(const Histogram& histogram, const Histogram& within, const char* title) {
   int first = Histogram::n_buckets, last = 0;
   std::uint64_t most = 1;
   for (int b = 0; b < Histogram::n_buckets; ++b)
@@ -80,23 +99,28 @@ std::string svg(const Histogram& histogram, const char* title) {
                    x(decade), height - 30, x(decade), height - 12, us);
   }
   for (int b = first; b <= last; ++b) {
-    if (histogram.count(b) == 0) continue;
-    const double left = x(log_ns(std::max(0, b - 1))), right = x(log_ns(b)), top = y(static_cast<double>(histogram.count(b)));
-    out += printed("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n", left, top, std::max(1.0, right - left),
-                   height - 30 - top);
+    const double left = x(log_ns(std::max(0, b - 1))), right = x(log_ns(b));
+    for (const Histogram* drawn : {&histogram, &within}) {
+      if (drawn->count(b) == 0) continue;
+      const double top = y(static_cast<double>(drawn->count(b)));
+      out += printed("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"%s/>\n", left, top, std::max(1.0, right - left),
+                     height - 30 - top, drawn == &histogram && within.n() > 0 ? " class=\"all\"" : "");
+    }
   }
   for (const double q : {0.5, 0.99, 0.9999}) {
     const double at = x(std::log10(static_cast<double>(histogram.quantile(q)) + 1));
     out += printed("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"20\" y2=\"%g\" class=\"mark\"/><text x=\"%.1f\" y=\"14\">p%g</text>\n", at, at,
                    height - 30, at, 100 * q);
   }
-  return out + "</svg>\n<p>Counts on a logarithmic scale, up to " + std::to_string(most) + ".</p>\n";
+  return out + "</svg>\n<p>Counts on a logarithmic scale, up to " + std::to_string(most) +
+         (within.n() > 0 ? ". Light: answers that were disturbed by others on the processor.</p>\n" : ".</p>\n");
 }
 
 }  // namespace
 
 nlohmann::ordered_json stream_report(const StreamRun& run, bool memory_locked) {
   const double rounds = static_cast<double>(run.rounds);
+  const bool timed = run.cadence_us > 0;
   nlohmann::ordered_json parts = run.us_per_round_by_part, network;
   if (!run.network_shape.empty()) {
     // In rounds without a window the decoder has nothing but the network to do.
@@ -124,9 +148,14 @@ nlohmann::ordered_json stream_report(const StreamRun& run, bool memory_locked) {
           {"reaction", run.reaction.json()},
           {"window", run.window.json()},
           {"service", run.service.json()},
+          {"undisturbed", timed ? nlohmann::ordered_json{{"reaction", run.undisturbed_reaction.json()},
+                                                         {"window", run.undisturbed_window.json()},
+                                                         {"service", run.undisturbed_service.json()}}
+                                : nlohmann::ordered_json()},
+          {"disturbed", disturbed(run)},
           {"us_per_round", run.busy_seconds * 1e6 / rounds},
           {"us_per_round_by_part", parts},
-          {"load", run.cadence_us > 0 ? run.busy_seconds * 1e6 / (rounds * run.cadence_us) : 1.0},
+          {"load", timed ? run.busy_seconds * 1e6 / (rounds * run.cadence_us) : 1.0},
           {"elapsed_s", run.elapsed_seconds},
           {"windows", run.windows},
           {"backlog_max_rounds", run.backlog_max},
@@ -156,13 +185,23 @@ std::string stream_table(const nlohmann::ordered_json& r) {
                             e["cadence_us"].get<double>() > 0 ? printed("one every %g us", e["cadence_us"].get<double>()).c_str()
                                                               : "as fast as they are decoded");
   out += "                     n       p50       p90       p99     p99.9    p99.99       max  (us)\n";
-  for (const char* name : {"reaction", "window", "service", "network"}) {
-    if (r[name].is_null()) continue;
-    const auto& h = r[name].contains("round") ? r[name]["round"] : r[name];
-    out += printed("%-9s %12llu", name, h["n"].get<unsigned long long>());
+  const auto latencies = [&](const char* name, const nlohmann::ordered_json& h) {
+    out += printed("%-13s %8llu", name, h["n"].get<unsigned long long>());
     for (const char* q : {"p50_us", "p90_us", "p99_us", "p99.9_us", "p99.99_us", "max_us"}) out += printed(" %9.3f", h[q].get<double>());
     out += '\n';
+  };
+  for (const char* name : {"reaction", "window", "service"}) {
+    latencies(name, r[name]);
+    if (!r["undisturbed"].is_null()) latencies("  undisturbed", r["undisturbed"][name]);
   }
+  if (!r["network"].is_null()) latencies("network", r["network"]["round"]);
+  if (const auto& d = r["disturbed"]; !d.is_null())
+    out += printed(
+        "disturbed: %.3g %% of windows, %.3g %% of reactions: %llu where the clock stood still before, %llu with a context switch or page fault,\n"
+        "  %llu more than twice as slow as once more, %llu behind such; gaps between looks: %llu, %.3g %% of the time, the longest %.0f us\n",
+        100 * d["windows"]["share"].get<double>(), 100 * d["reactions"]["share"].get<double>(), d["after_gap"].get<unsigned long long>(),
+        d["interrupted"].get<unsigned long long>(), d["slower_than_again"].get<unsigned long long>(), d["behind_such"].get<unsigned long long>(),
+        d["gaps"].get<unsigned long long>(), 100 * d["gaps_share_of_time"].get<double>(), d["longest_gap_us"].get<double>());
   out += printed("%.4f us a round in the decoder, backlog at most %llu rounds\n", r["us_per_round"].get<double>(),
                  r["backlog_max_rounds"].get<unsigned long long>());
   if (const auto& n = r["network"]; !n.is_null())
@@ -174,8 +213,10 @@ std::string stream_table(const nlohmann::ordered_json& r) {
   for (const auto& row : r["late_or_wrong"])
     out += printed("  %.2f us: %.3g", row["deadline_us"].get<double>(), row["late_or_wrong"]["share"].get<double>());
   if (r["deadline_us"].get<double>() > 0)
-    out += printed("\ndeadline %g us: %llu answers late, %llu correlated, %llu exact, %llu local", r["deadline_us"].get<double>(),
-                   r["late"].get<unsigned long long>(), r["answers_by"]["correlated"].get<unsigned long long>(), r["answers_by"]["exact"].get<unsigned long long>(),
+    out += printed("\ndeadline %g us: %llu answers late%s, %llu correlated, %llu exact, %llu local", r["deadline_us"].get<double>(),
+                   r["late"].get<unsigned long long>(),
+                   r["disturbed"].is_null() ? "" : printed(" (%llu of them disturbed)", r["disturbed"]["late"].get<unsigned long long>()).c_str(),
+                   r["answers_by"]["correlated"].get<unsigned long long>(), r["answers_by"]["exact"].get<unsigned long long>(),
                    r["answers_by"]["local"].get<unsigned long long>());
   out += printed("\nallocations %ld, page faults %ld minor %ld major, context switches %ld voluntary %ld involuntary\n",
                  r["allocations"].get<long>(), r["page_faults"]["minor"].get<long>(), r["page_faults"]["major"].get<long>(),
@@ -187,12 +228,12 @@ std::string stream_page(const nlohmann::ordered_json& report, const StreamRun& r
   std::string out =
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>spinel stream</title>\n<style>\n"
       "body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\n"
-      "pre{background:#f4f4f6;padding:1em;overflow-x:auto}svg{width:100%}svg rect{fill:#2a6f97}\n"
+      "pre{background:#f4f4f6;padding:1em;overflow-x:auto}svg{width:100%}svg rect{fill:#2a6f97}svg .all{fill:#bcd2df}\n"
       "svg text{font-size:11px;text-anchor:middle;fill:#444}.grid{stroke:#ddd}.mark{stroke:#c1121f;stroke-dasharray:3}\n"
       "</style>\n<h1>spinel stream</h1>\n<pre>";
   for (const char c : stream_table(report)) out += c == '<' ? std::string("&lt;") : c == '&' ? std::string("&amp;") : std::string(1, c);
-  out += "</pre>\n" + svg(run.reaction, "Reaction: arrival of the last round to the answer") +
-         svg(run.window, "Window: arrival of its last round to its committed flips") + "<h2>Everything</h2>\n<pre>";
+  out += "</pre>\n" + svg(run.reaction, run.undisturbed_reaction, "Reaction: arrival of the last round to the answer") +
+         svg(run.window, run.undisturbed_window, "Window: arrival of its last round to its committed flips") + "<h2>Everything</h2>\n<pre>";
   for (const char c : report.dump(2)) out += c == '<' ? std::string("&lt;") : c == '&' ? std::string("&amp;") : std::string(1, c);
   return out + "</pre>\n</html>\n";
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "latency.hpp"
+#include "theft_watch.hpp"
 
 namespace spinel::cli {
 
@@ -42,6 +43,9 @@ struct StreamRun {
   Histogram window;           ///< arrival of a window's last round to its committed flips
   Histogram service;          ///< the same from the moment the decoder took the round: without waiting for its turn
   Histogram shot_latency;     ///< the worst of a shot's windows and its reaction
+  /// With a schedule: the same of answers, and of shots with only such answers, that nothing else than the decoder delayed.
+  Histogram undisturbed_reaction, undisturbed_window, undisturbed_service, undisturbed_shot_latency;
+  Theft theft;
   Histogram network;          ///< with a pre-decoder: a round in which no window was decoded
   std::string network_shape, weights_fingerprint;
   std::vector<Histogram> wrong_shot_latency = std::vector<Histogram>(1);  ///< the same of shots decoded wrongly
@@ -53,7 +57,8 @@ struct StreamRun {
   long allocations = 0;
   std::size_t decoder_bytes = 0, table_bytes = 0;
   long resident_start_kib = 0, resident_end_kib = 0;
-  /// Mean microseconds a round spends in the decoder, for ten successive parts of the run: drift would show.
+  /// Mean microseconds a round spends in the decoder, for ten successive parts of the run: drift would show. Without a schedule in
+  /// processor time, which others do not take.
   std::vector<double> us_per_round_by_part;
   std::uint64_t unexplained_events = 0, unsettled_events = 0;
   std::uint64_t answers_by[4] = {};  ///< windows by Engine

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the tests in this folder and in tests/packaging share: where the headers are and how a compiler is asked.
 import concurrent.futures
+import json
 import os
 import pathlib
+import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -35,6 +38,20 @@ def need(*programs):
     for program in programs:
         if shutil.which(program) is None:
             sys.exit(f"FAILED: {program} is not installed, so the promise cannot be checked")
+
+
+def write_checkpoint(path, filters, seed, last_bias):
+    """Random float32 weights with kernels of 3^3 as safetensors, named as the published ones are."""
+    draw, header, data = random.Random(seed), {}, b""
+    for layer, (inputs, outputs) in enumerate(zip([4, *filters], filters)):
+        bias = last_bias if layer == len(filters) - 1 else 0.0
+        for name, shape, values in [("bias", [outputs], [bias] * outputs),
+                                    ("weight", [outputs, inputs, 3, 3, 3], [draw.gauss(0, 1.5 / (27 * inputs) ** 0.5) for _ in range(27 * inputs * outputs)])]:
+            block = struct.pack(f"<{len(values)}f", *values)
+            header[f"net.{3 * layer}.{name}"] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(block)]}
+            data += block
+    text = json.dumps(header).encode()
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def finish(problems, what):

@@ -2,27 +2,11 @@
 # The real-time commands of the program do what they print: a short stream with its report, a record that replays, damage to it that is
 # found and named, a doctor whose findings can be read, a pool that answers. usage: stream_program.py SPINEL_PROGRAM
 import json
-import random
-import struct
 import sys
 import tempfile
 from pathlib import Path
 
 import promises
-
-
-def write_checkpoint(path, filters, seed, last_bias):
-    """Random float32 weights with kernels of 3^3 as safetensors, named as the published ones are."""
-    draw, header, data = random.Random(seed), {}, b""
-    for layer, (inputs, outputs) in enumerate(zip([4, *filters], filters)):
-        bias = last_bias if layer == len(filters) - 1 else 0.0
-        for name, shape, values in [("bias", [outputs], [bias] * outputs),
-                                    ("weight", [outputs, inputs, 3, 3, 3], [draw.gauss(0, 1.5 / (27 * inputs) ** 0.5) for _ in range(27 * inputs * outputs)])]:
-            block = struct.pack(f"<{len(values)}f", *values)
-            header[f"net.{3 * layer}.{name}"] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(block)]}
-            data += block
-    text = json.dumps(header).encode()
-    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def main():
@@ -53,6 +37,10 @@ def main():
         shares = [row["late_or_wrong"]["share"] for row in report["late_or_wrong"]]
         expect("later deadlines are missed less, wrong stays wrong", shares == sorted(shares, reverse=True) and shares[-1] >= report["ler"]["share"])
         expect("the page has its histograms", Path(page).read_text().count("<svg") == 2)
+        disturbed, alone = report["disturbed"], report["undisturbed"]
+        expect("each answer is disturbed or not", round(disturbed["windows"]["share"] * 600 * 18) == 600 * 18 - alone["window"]["n"]
+               and round(disturbed["reactions"]["share"] * 600) == 600 - alone["reaction"]["n"])
+        expect("undisturbed answers are no later than all", alone["reaction"]["max_us"] <= report["reaction"]["max_us"])
 
         run("stream", "--distance", "3", "--basis", "Z", "--p", "0.005", "--rounds", "6000", "--cadence-us", "0", "--record", record)
         expect("the replay agrees", "answers are those of the record" in run("replay", record))
@@ -72,12 +60,21 @@ def main():
         run("replay", f"{folder}/nothing.rec", fails="cannot open")
         run("stream", "--distance", "4", "--p", "0.003", "--rounds", "100", fails="--distance: got 4")
         run("stream", "--distance", "15", "--p", "0.003", "--rounds", "100", fails="--distance: this program")
-        run("stream", "--distance", "5", "--p", "0.003", "--rounds", "100", "--cadence-us", "-1", fails="--cadence-us: got")
+        for flag, value, complaint in [
+                ("--cadence-us", "-1", "--cadence-us: got"), ("--cadence-us", "nan", "--cadence-us: got"), ("--rounds", "-5", "--rounds: got -5"),
+                ("--shot-rounds", "-3", "--shot-rounds: got -3"), ("--shot-rounds", "2000000000", "--shot-rounds: got 2000000000"),
+                ("--p", "0", "no matching weights"), ("--p", "nan", "--p: got"), ("--cpu", "-7", "--cpu -7"),
+                ("--precision", "int8", "goes with --weights"), ("--json", f"{folder}/no/x", "cannot open"), ("--html", f"{folder}/no/x", "cannot open")]:
+            done = run("stream", "--distance", "5", *(() if flag == "--p" else ("--p", "0.003")), *(() if flag == "--rounds" else ("--rounds", "100")),
+                       flag, value, fails=complaint)
+            expect(f"{flag} {value} is refused before any work", done == "")
+        shortest = json.loads(run("stream", "--distance", "5", "--p", "0.003", "--rounds", "3", "--shot-rounds", "3", "--cadence-us", "0", "--json", "-"))
+        expect("JSON alone on standard output, nothing disturbed without a schedule", shortest["disturbed"] is None and shortest["us_per_round"] > 0)
 
         # The network in the loop.
         small, other, mute, wide = (f"{folder}/{name}.safetensors" for name in ("small", "other", "mute", "wide"))
         for path, filters, seed, bias in [(small, [16, 16, 4], 1, -1.0), (other, [16, 16, 4], 2, -1.0), (mute, [16, 16, 4], 1, -100.0), (wide, [48, 4], 1, 0.0)]:
-            write_checkpoint(path, filters, seed, bias)
+            promises.write_checkpoint(path, filters, seed, bias)
         shots = ["--distance", "5", "--p", "0.004", "--rounds", "30000", "--cadence-us", "0", "--json", report_path]
         run("stream", *shots)
         alone = json.loads(Path(report_path).read_text())

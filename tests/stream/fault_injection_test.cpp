@@ -11,9 +11,13 @@
 #include <random>
 #include <vector>
 
+#include <spinel/decode/c_api.hpp>
 #include <spinel/decode/stream_predecoder.hpp>
 
 #include "nn/test_networks.hpp"
+
+using LineDecoder = spinel::StreamDecoder<spinel::StreamExperiment{5, 5, 5}>;
+SPINEL_DEFINE_C_API(line, LineDecoder);
 
 namespace spinel {
 namespace {
@@ -22,6 +26,49 @@ constexpr StreamExperiment stream{5, 5, 5};
 constexpr Network small = plain_network(2, 16);
 using Plain = StreamDecoder<stream>;
 using WithNetwork = StreamDecoder<stream, LatticeWindow<stream>, StreamPredecoder<stream, in_precision(small, Precision::int8)>>;
+
+/// The C functions in the shape of the object.
+struct ThroughC {
+  using Round = Plain::Round;
+  static constexpr std::size_t round_bytes = Plain::round_bytes;
+  std::vector<std::byte> storage = std::vector<std::byte>(line_size() + line_alignment());
+  line_decoder* decoder = nullptr;
+  std::uint64_t reported[8] = {};
+
+  ThroughC() {
+    std::vector<std::byte> scratch(line_scratch_size());
+    double noise[SPINEL_NOISE_PARAMETERS];
+    void* place = storage.data();
+    std::size_t room = storage.size();
+    std::align(line_alignment(), line_size(), place, room);
+    EXPECT_EQ(line_uniform_noise(0.0005, noise), 0);
+    EXPECT_EQ(line_init(place, line_size(), noise, scratch.data(), scratch.size(), &decoder), 0);
+  }
+  void reset(const StreamOptions& options) {
+    line_reset(decoder, options.first_round, static_cast<int>(options.on_fault));
+    for (auto& n : reported) n = 0;
+  }
+  RoundReport push_round(std::uint64_t number, Span<const std::uint8_t> bytes) {
+    spinel_round_report report;
+    const int fault = line_push_round(decoder, number, bytes.data(), bytes.size(), &report);
+    EXPECT_EQ(fault, report.fault);
+    ++reported[fault];
+    return {static_cast<RoundFault>(fault), report.received, report.expected, report.erased, report.decoded != 0};
+  }
+  StreamCounters counters() const {
+    return {.repeated = reported[SPINEL_ROUND_REPEATED],
+            .late = reported[SPINEL_ROUND_LATE],
+            .implausible = reported[SPINEL_ROUND_IMPLAUSIBLE],
+            .wrong_width = reported[SPINEL_ROUND_WRONG_WIDTH],
+            .refused = reported[SPINEL_ROUND_REFUSED]};
+  }
+  StreamResult finish(const Plain::Data& read_out) {
+    std::uint8_t data[Plain::data_bytes];
+    read_out.store_b8(data);
+    const spinel_result result = line_finish(decoder, data, line_data_bytes());
+    return {static_cast<Status>(result.status), result.flips, result.measured != 0};
+  }
+};
 
 std::uint64_t rounds_to_run() {
   const char* given = std::getenv("SPINEL_FAULT_ROUNDS");
@@ -35,14 +82,12 @@ struct ByHand {
   OnFault on_fault;
   std::uint64_t max_lost;
   std::uint64_t next = 0, pushed = 0, reported[8] = {};
-  typename Decoder::Round last{};
   bool ended = false;  ///< a history that began anew: the reference does not follow it
 
   void take(const typename Decoder::Round& round) {
     if (!ended) {
       EXPECT_TRUE(decoder.push_round(pushed++, round));
     }
-    last = round;
     ++next;
   }
   RoundFault message(std::uint64_t number, bool right_width, const typename Decoder::Round& round) {
@@ -50,7 +95,7 @@ struct ByHand {
     if (!right_width) {
       fault = RoundFault::wrong_width;
       if (on_fault == OnFault::restart) ended = true, ++next;
-      else if (number == next) take(last);
+      else if (number == next) ++next;
     } else if (number < next) {
       fault = number + 1 == next ? RoundFault::repeated : RoundFault::late;
     } else if (number - next > max_lost) {
@@ -58,8 +103,8 @@ struct ByHand {
     } else {
       if (number != next) {
         fault = RoundFault::lost;
-        if (on_fault == OnFault::restart) ended = true, next = number;
-        while (next < number) take(last);
+        if (on_fault == OnFault::restart) ended = true;
+        next = number;
       }
       take(round);
     }
@@ -72,9 +117,9 @@ struct Line {
   std::uint64_t messages = 0, kinds[8] = {}, answers = 0, mistakes = 0, clean_answers = 0;
 };
 
-template <class Decoder>
-Line run(Decoder& decoder, Decoder& reference, OnFault on_fault, std::uint64_t seed) {
-  constexpr std::uint64_t rounds = 400, max_lost = 60;
+template <class Decoder, class Reference>
+Line run(Decoder& decoder, Reference& reference, OnFault on_fault, std::uint64_t max_lost, std::uint64_t seed) {
+  constexpr std::uint64_t rounds = 400;
   const CircuitNoise noise(uniform_depolarizing(0.0005));
   cli::StreamSource<stream> source(noise, seed);
   std::mt19937_64 random(seed);
@@ -85,18 +130,17 @@ Line run(Decoder& decoder, Decoder& reference, OnFault on_fault, std::uint64_t s
     source.begin(rounds);
     decoder.reset({on_fault, 0, max_lost});
     reference.reset();
-    ByHand<Decoder> by_hand{reference, on_fault, max_lost};
+    ByHand<Reference> by_hand{reference, on_fault, max_lost};
     const bool is_clean = shot % 4 == 3;  // an undamaged shot after damaged ones
     std::vector<typename Decoder::Round> sent;
     const auto send = [&](std::uint64_t number, const typename Decoder::Round& round, std::size_t width) {
       round.store_b8(bytes.data());
-      const std::uint64_t expected_number = decoder.next_round();
+      const std::uint64_t expected_number = by_hand.next;
       const RoundReport report = decoder.push_round(number, Span<const std::uint8_t>(bytes.data(), width));
       const RoundFault expected = by_hand.message(number, width == Decoder::round_bytes, round);
       ASSERT_EQ(report.fault, expected) << "shot " << shot << ", number " << number << " where " << expected_number << " was due";
       EXPECT_EQ(report.received, number);
       EXPECT_EQ(report.expected, expected_number);
-      EXPECT_EQ(decoder.next_round(), by_hand.next);
       ++line.messages;
       ++line.kinds[static_cast<int>(expected)];
     };
@@ -134,15 +178,10 @@ Line run(Decoder& decoder, Decoder& reference, OnFault on_fault, std::uint64_t s
   return line;
 }
 
-template <class Decoder, class SetUp>
-void survives(SetUp&& set_up) {
-  const auto decoder = std::make_unique<Decoder>(), reference = std::make_unique<Decoder>();
-  for (Decoder* each : {decoder.get(), reference.get()}) {
-    ASSERT_EQ(cli::set_up_window(each->window(), CircuitNoise(uniform_depolarizing(0.0005))), Status::ok);
-    set_up(*each);
-  }
+template <class Decoder, class Reference>
+void survives(Decoder& decoder, Reference& reference, std::uint64_t max_lost) {
   for (const OnFault on_fault : {OnFault::erase, OnFault::restart}) {
-    const Line line = run(*decoder, *reference, on_fault, 11);
+    const Line line = run(decoder, reference, on_fault, max_lost, 11);
     std::printf("messages %llu: in order %llu, after a loss %llu, repeated %llu, late %llu, implausible %llu, wrong width %llu; answers %llu, undamaged %llu, of them wrong %llu\n",
                 static_cast<unsigned long long>(line.messages), static_cast<unsigned long long>(line.kinds[0]), static_cast<unsigned long long>(line.kinds[1]),
                 static_cast<unsigned long long>(line.kinds[2]), static_cast<unsigned long long>(line.kinds[3]), static_cast<unsigned long long>(line.kinds[4]),
@@ -155,8 +194,19 @@ void survives(SetUp&& set_up) {
   }
 }
 
+template <class Decoder>
+std::unique_ptr<Decoder> with_windows() {
+  auto decoder = std::make_unique<Decoder>();
+  EXPECT_EQ(cli::set_up_window(decoder->window(), CircuitNoise(uniform_depolarizing(0.0005))), Status::ok);
+  return decoder;
+}
+
 TEST(FaultInjection, EveryFaultIsReportedAndTheAnswersAreThoseOfTheRules) {
-  survives<Plain>([](Plain&) {});
+  survives(*with_windows<Plain>(), *with_windows<Plain>(), 60);
+}
+TEST(FaultInjection, TheSameThroughTheCInterface) {
+  ThroughC line;
+  survives(line, *with_windows<Plain>(), StreamOptions{}.max_lost_rounds);
 }
 TEST(FaultInjection, TheSameWithANetwork) {
   const auto loaded = [] {
@@ -168,7 +218,9 @@ TEST(FaultInjection, TheSameWithANetwork) {
   const test::AlignedBytes blob{io::weights_blob(loaded)};
   CalibratedWeights<small> weights{*WeightsView<small>::from_bytes(blob.span()), {}};
   for (int l = 0; l < 2; ++l) weights.ranges.set(l, -0.25f, 6.0f);
-  survives<WithNetwork>([&](WithNetwork& decoder) { ASSERT_EQ(decoder.predecoder().set_up(weights), Status::ok); });
+  const auto decoder = with_windows<WithNetwork>(), reference = with_windows<WithNetwork>();
+  for (WithNetwork* each : {decoder.get(), reference.get()}) ASSERT_EQ(each->predecoder().set_up(weights), Status::ok);
+  survives(*decoder, *reference, 60);
 }
 
 }  // namespace

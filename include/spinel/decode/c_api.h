@@ -27,7 +27,7 @@ enum { SPINEL_NOISE_PARAMETERS = 25 };
 typedef struct {
   uint64_t received; /* the number that came with the round */
   uint64_t expected; /* the number that was due */
-  uint32_t erased;   /* rounds that were filled in */
+  uint32_t erased;   /* rounds that were missing and are left out of the history */
   int32_t fault;     /* SPINEL_ROUND_... */
   int32_t decoded;   /* 1: a window was decoded, the corrections may have changed */
 } spinel_round_report;

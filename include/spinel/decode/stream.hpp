@@ -43,7 +43,9 @@ constexpr const char* to_string(RoundFault fault) noexcept {
 
 /// What the stream does about a fault.
 enum class OnFault : std::uint8_t {
-  erase,    ///< rounds that are missing count as measured unchanged: their errors show one round later
+  /// Rounds that are missing are left out of the history, and their errors show with the next. Nothing is known of an erased round's outcomes,
+  /// so its edges to the round before weigh nothing, which makes the two one.
+  erase,
   restart,  ///< forget the history, begin a new one with this round as reference
   stop,     ///< refuse everything until reset()
 };
@@ -59,13 +61,13 @@ struct RoundReport {
   RoundFault fault = RoundFault::none;
   std::uint64_t received = 0;
   std::uint64_t expected = 0;
-  std::uint32_t erased = 0;    ///< rounds that this call filled in
+  std::uint32_t erased = 0;    ///< rounds that this call found missing and left out
   bool decoded = false;        ///< a window was decoded: `observable_flips()` may have changed
   constexpr explicit operator bool() const noexcept { return fault == RoundFault::none; }
 };
 
 struct StreamCounters {
-  std::uint64_t rounds = 0;  ///< of the history, erased ones included
+  std::uint64_t rounds = 0;  ///< of the history, without erased ones
   std::uint64_t windows = 0;
   std::uint64_t lost = 0, repeated = 0, late = 0, implausible = 0, wrong_width = 0, refused = 0, restarts = 0;
   std::uint64_t unexplained_events = 0;
@@ -212,7 +214,7 @@ class StreamDecoder {
 
   /// The observable flips of everything committed so far.
   ObservableFlips observable_flips() const noexcept { return flips_; }
-  /// Rounds of the history whose flips are committed.
+  /// Rounds of the history whose flips are committed, without erased ones.
   std::uint64_t committed_rounds() const noexcept { return counters_.rounds - static_cast<std::uint64_t>(n_pending_); }
   std::uint64_t next_round() const noexcept { return next_; }
   /// Whether the next round, if it is the one due, finds a full window and decodes it.
@@ -268,7 +270,7 @@ class StreamDecoder {
       restart(report.received);
       return true;
     }
-    for (std::uint64_t k = 0; k < missing; ++k) erase(report);
+    erase(report, missing);
     return true;
   }
   SPINEL_NOINLINE RoundReport push_wrong_width(std::uint64_t number) noexcept {
@@ -281,7 +283,7 @@ class StreamDecoder {
     if (options_.on_fault == OnFault::stop) stopped_ = true;
     if (options_.on_fault == OnFault::restart) restart(next_ + 1);
     // Where its number is not the one due either, what is missing shows with the next round.
-    if (options_.on_fault == OnFault::erase && number == next_) erase(report);
+    if (options_.on_fault == OnFault::erase && number == next_) erase(report, 1);
     return report;
   }
   static bool drop(RoundReport& report, RoundFault fault, std::uint64_t& counter) noexcept {
@@ -289,9 +291,9 @@ class StreamDecoder {
     ++counter;
     return false;
   }
-  void erase(RoundReport& report) noexcept {
-    ++report.erased;
-    accept(last_, report, NoDeadline{});
+  void erase(RoundReport& report, std::uint64_t n) noexcept {
+    report.erased = static_cast<std::uint32_t>(n);
+    next_ += n;
   }
   void restart(std::uint64_t number) noexcept {
     begin_history(number);
