@@ -117,7 +117,9 @@ struct Case {
     expect_same(shot_of([&](std::size_t k) { return k % h < 4; }));
     for (const unsigned one_in : {2u, 4u, 11u, 37u, 200u})
       for (int repeat = 0; repeat < 6; ++repeat) expect_same(shot_of([&](std::size_t) { return random() % one_in == 0; }));
-    EXPECT_EQ(n_matched, n_before + 35);
+    for (const unsigned all_but_one_in : {3u, 10u, 50u})  // more know each other than the pool of lists has room for
+      for (int repeat = 0; repeat < 2; ++repeat) expect_same(shot_of([&](std::size_t) { return random() % all_but_one_in != 0; }));
+    EXPECT_EQ(n_matched, n_before + 41);
     can_fire.assign(n, true);  // from here on some shots cannot be explained
     for (std::size_t k = 0; k < n; k += 7) expect_same(shot_of([&](std::size_t at) { return at == k; }));
     for (int repeat = 0; repeat < 60; ++repeat) {

@@ -25,8 +25,8 @@ namespace spinel {
 
 /// Concept `Matcher`; `AnyRoundsLatticeMatcher` with a second pass. Totals are of conditional weights.
 template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1>
-class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, false> {
-  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, false>;
+class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, true> {
+  using Base = AnyRoundsLatticeMatcher<d, Index_, BitOps, Layout_, n_models, true>;
   using Layout = Layout_;
   using Index = Index_;
   using Sizes = LatticeSizes<Layout>;
@@ -314,7 +314,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   [[no_unique_address]] std::conditional_t<has_few_events, Few, typename Base::Nothing> few_;
   bool has_few_pass_ = false;
   // == Per shot ==
-  detail::LatticeOverlay<Tree, BitOps> overlay_;
+  detail::LatticeOverlay<Tree, BitOps, typename Base::Events> overlay_;
   LatticeArray<typename Tree::Link, Sizes::detectors> first_match_;
   bool is_second_ = false;
   bool repairs_both_ = true;

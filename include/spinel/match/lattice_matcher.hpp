@@ -30,14 +30,18 @@ class LatticeGap;
 
 /// Concept `Matcher` for memory experiments of one distance and any number of rounds, in memory from the caller.
 /// `Index` limits the rounds: LatticeLayout::max_rounds_of. Default-constructed it decodes nothing: call `set_up`. Several models of
-/// the same lattice (a stream's windows) may share one object and its working memory: `n_models`.
+/// the same lattice (a stream's windows) may share one object and its working memory: `n_models`. A second pass needs room for more
+/// candidates, and has few events of its own.
 template <int d, class Index_ = std::int32_t, class BitOps = NativeBits, class Layout_ = LatticeLayout<d>, int n_models = 1,
-          bool tries_few_events = true>
+          bool is_first_pass = false>
 class AnyRoundsLatticeMatcher {
+ protected:
+  using Events = detail::LatticeEvents<Layout_, Index_, is_first_pass ? 128 : 16>;
+
+ private:
   using Layout = Layout_;
   using Sizes = LatticeSizes<Layout>;
   using Tables = detail::LatticeTables<Layout>;
-  using Events = detail::LatticeEvents<Layout, Index_>;
   using Search = detail::LatticeSearch<Layout>;
   using Builder = detail::LatticeTableBuilder<Layout>;
   using Index = Index_;
@@ -174,7 +178,7 @@ class AnyRoundsLatticeMatcher {
  protected:
   /// Where all distances fit a small table, up to ten events of a type are paired by trying everything.
   static constexpr bool has_few_events =
-      tries_few_events && Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
+      !is_first_pass && Layout::is_fixed && n_models == 1 && Sizes::detectors <= detail::FewEvents<BitOps>::n_detectors_max;
   /// `more(graph, sites)` adds what a derived engine needs.
   template <class More>
   Status set_up(const MemoryExperiment& experiment, Span<const GraphEdge> edges, Span<std::byte> memory,
@@ -377,7 +381,7 @@ class AnyRoundsLatticeMatcher {
   /// Returns how many events were left single because of `stop`.
   template <class Stop>
   int match_events(const Tables& tables, Stop&& stop) noexcept {
-    detail::LatticeMetric<Tree, BitOps> metric(tables, search_, events_, tree_);
+    detail::LatticeMetric<Tree, BitOps, Events> metric(tables, search_, events_, tree_);
     look_for_nearest(tables);
     const int n_left = pair_nearest();
     // Most of them will look; here the tables of several are waited for at once.

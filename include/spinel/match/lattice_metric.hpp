@@ -2,13 +2,15 @@
 // What the lattice matcher's trees know of the neighborhood: the events of a shot as bits on the lattice, a list of known
 // others for every leaf, and how these lists grow tier by tier out of the distance tables (window, far, the graph itself).
 // A tier's list is complete within its radius; from the far tier on knowing is mutual, so that a pair is known to whichever
-// of the two grows. Lists share one pool; where it is used up, every look ahead searches the graph: slower, never wrong.
+// of the two grows. Lists share one pool; where it is used up, leaves outside the tree forget what their window tells them at any time,
+// and if that is not enough every look ahead searches the graph: slower, never wrong.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
@@ -17,8 +19,8 @@
 
 namespace spinel::detail {
 
-/// The events of one shot, numbered from 0 in the order of their detectors, and who knows whom.
-template <class Layout, class Index>
+/// The events of one shot, numbered from 0 in the order of their detectors, and who knows whom: `candidates_per_leaf` others on average.
+template <class Layout, class Index, std::size_t candidates_per_leaf = 16>
 class LatticeEvents {
  public:
   using Sizes = LatticeSizes<Layout>;
@@ -34,6 +36,7 @@ class LatticeEvents {
     event_at.lay_out(static_cast<std::size_t>(layout.n_ids()), arena);
     ids.lay_out(n_leaves + 1, arena);
     lists_.lay_out(n_leaves + 1, arena);
+    order_.lay_out(n_leaves, arena);
     candidates_.lay_out(n_candidates_max(n_leaves) + 8, arena);
   }
   /// After laying out in real memory, before the first shot.
@@ -48,6 +51,7 @@ class LatticeEvents {
   /// Prepares for a shot whose events are, or will be, in `bits`, `ids`, `event_at`, `n_events`.
   void begin() noexcept {
     n_candidates_ = 0;
+    n_candidates_limit_ = n_candidates_max_ - 256;
     has_lists_ = true;
   }
   void end() noexcept {
@@ -76,12 +80,37 @@ class LatticeEvents {
     candidates_[list.begin + list.size++] = candidate;
     return true;
   }
+  /// Whether the pool is nearly used up and there may be something to forget.
+  bool wants_room() const noexcept { return n_candidates_ > n_candidates_limit_; }
+  /// Of every list keeps what `keep(leaf, distance)` says and moves all of them together.
+  template <class Keep>
+  SPINEL_NOINLINE void keep_only(Keep&& keep) noexcept {
+    int n = 0;
+    for (int k = 0; k < n_events; ++k) {
+      order_[n] = static_cast<Index>(k);
+      n += lists_[k].capacity > 0;
+    }
+    spinel::sort(&order_[0], &order_[0] + n, [&](Index a, Index b) { return lists_[a].begin < lists_[b].begin; });
+    n_candidates_ = 0;
+    for (int k = 0; k < n; ++k) {
+      const Index leaf = order_[k];
+      CandidateList& list = lists_[leaf];
+      const std::int32_t begin = n_candidates_;
+      for (std::int32_t c = list.begin; c < list.begin + list.size; ++c) {
+        candidates_[n_candidates_] = candidates_[c];
+        n_candidates_ += keep(leaf, distance_of(candidates_[c].distance));
+      }
+      list = {begin, n_candidates_ - begin, n_candidates_ - begin};
+    }
+    // Where little could be forgotten it is not tried again.
+    if (n_candidates_ > n_candidates_max_ / 4 * 3) n_candidates_limit_ = n_candidates_max_;
+  }
   /// Room for `more` others in a leaf's list; false, and no lists from then on, where the pool is used up.
   bool reserve(Index leaf, std::int32_t more) noexcept {
     CandidateList& list = lists_[leaf];
     const std::int32_t capacity = list.size + more;
     if (list.capacity >= capacity) return true;
-    if (n_candidates_ + capacity > n_candidates_max_) {
+    if (SPINEL_UNLIKELY(n_candidates_ + capacity > n_candidates_max_)) {
       has_lists_ = false;
       return false;
     }
@@ -108,23 +137,23 @@ class LatticeEvents {
     std::int32_t size = 0;
     std::int32_t capacity = 0;
   };
-  static constexpr std::size_t n_candidates_max(std::size_t n_leaves) noexcept { return 16 * n_leaves + 4096; }
+  static constexpr std::size_t n_candidates_max(std::size_t n_leaves) noexcept { return candidates_per_leaf * n_leaves + 4096; }
 
-  std::int32_t n_candidates_max_ = 0, n_candidates_ = 0;
+  std::int32_t n_candidates_max_ = 0, n_candidates_limit_ = 0, n_candidates_ = 0;
   bool has_lists_ = true;
   LatticeArray<CandidateList, Sizes::of(Sizes::detectors + 1)> lists_;
+  LatticeArray<Index, Sizes::detectors> order_;
   LatticeArray<Candidate, Sizes::of(n_candidates_max(Sizes::detectors) + 8)> candidates_;
 };
 
 /// Distances as the tables have them.
-template <class Tree, class BitOps>
+template <class Tree, class BitOps, class Events>
 class LatticeMetric {
  public:
   using Layout = typename Tree::Layout;
   using Index = typename Tree::Index;
   using Tables = LatticeTables<Layout>;
   using Search = LatticeSearch<Layout>;
-  using Events = LatticeEvents<Layout, Index>;
   static constexpr std::int32_t no_limit = Tables::no_limit;
 
   LatticeMetric(const Tables& tables, Search& paths, Events& events, Tree& tree) noexcept
@@ -151,11 +180,23 @@ class LatticeMetric {
   /// Makes all events within the next tier's radius known to `leaf`, and from the far tier on `leaf` known to them.
   void explore(Index leaf, std::int32_t) noexcept {
     const int tier = ++tree_.dual(leaf).tier;
+    if (SPINEL_UNLIKELY(events_.wants_room())) make_room(leaf);
     if (SPINEL_LIKELY(tier == 1)) return open_window(leaf, events_.ids[leaf]);
     explore_further(leaf, tier);
   }
 
  private:
+  /// Whom a leaf outside the tree knows by its window it can look up again; whom others told it of is further away than that.
+  SPINEL_NOINLINE void make_room(Index exploring) noexcept {
+    const std::int32_t radius = tables_.radius[1];
+    const auto can_forget = [&](Index leaf) {
+      const auto& dual = tree_.dual(leaf);
+      return leaf != exploring && dual.tier <= 1 && dual.label == Tree::Label::outside;
+    };
+    events_.keep_only([&](Index leaf, std::int32_t distance) { return distance >= radius || !can_forget(leaf); });
+    for (int k = 0; k < events_.n_events; ++k)
+      if (can_forget(static_cast<Index>(k))) tree_.dual(static_cast<Index>(k)).tier = 0;
+  }
   /// Rare, and kept out of the way of the registers of what is not.
   SPINEL_NOINLINE void explore_further(Index leaf, int tier) noexcept {
     const int id = events_.ids[leaf];

@@ -20,7 +20,7 @@
 namespace spinel::detail {
 
 /// The metric of the second pass, for LatticeTree::search.
-template <class Tree, class BitOps>
+template <class Tree, class BitOps, class Events_>
 class LatticeOverlay {
  public:
   using Layout = typename Tree::Layout;
@@ -28,7 +28,7 @@ class LatticeOverlay {
   using Sizes = LatticeSizes<Layout>;
   using Tables = LatticeTables<Layout>;
   using Search = LatticeSearch<Layout>;
-  using Events = LatticeEvents<Layout, Index>;
+  using Events = Events_;
   using Lowered = LoweredEdges<Layout>;
   using Places = LatticePlaces<Layout, Events, BitOps>;
   using Place = typename Places::Place;
