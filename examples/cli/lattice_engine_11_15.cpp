@@ -4,7 +4,7 @@
 namespace spinel::cli {
 
 std::unique_ptr<LatticeEngine> lattice_engine_11_15(const LatticeTrial& trial, Status& status) {
-  return detail::engine_among<11, 13, 15>(trial, status);
+  return detail::lattice_among<11, 13, 15>(trial, status);
 }
 
 }  // namespace spinel::cli

@@ -4,7 +4,7 @@
 namespace spinel::cli {
 
 std::unique_ptr<LatticeEngine> lattice_engine_17_21(const LatticeTrial& trial, Status& status) {
-  return detail::engine_among<17, 19, 21>(trial, status);
+  return detail::lattice_among<17, 19, 21>(trial, status);
 }
 
 }  // namespace spinel::cli

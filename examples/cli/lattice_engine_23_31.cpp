@@ -4,7 +4,7 @@
 namespace spinel::cli {
 
 std::unique_ptr<LatticeEngine> lattice_engine_23_31(const LatticeTrial& trial, Status& status) {
-  return detail::engine_among<23, 25, 27, 29, 31>(trial, status);
+  return detail::lattice_among<23, 25, 27, 29, 31>(trial, status);
 }
 
 }  // namespace spinel::cli

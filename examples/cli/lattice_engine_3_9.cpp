@@ -4,7 +4,7 @@
 namespace spinel::cli {
 
 std::unique_ptr<LatticeEngine> lattice_engine_3_9(const LatticeTrial& trial, Status& status) {
-  return detail::engine_among<3, 5, 7, 9>(trial, status);
+  return detail::lattice_among<3, 5, 7, 9>(trial, status);
 }
 
 }  // namespace spinel::cli

@@ -12,10 +12,18 @@
 
 namespace spinel::cli::detail {
 
-template <int distance, class Index>
+/// Fixed with the layout where that is, else for any model.
+template <int distance, class Layout>
+inline constexpr LatticeCapacity capacity_of = LatticeCapacity::any(distance);
+template <int distance, class Layout>
+  requires(Layout::is_fixed)
+inline constexpr LatticeCapacity capacity_of<distance, Layout> = LatticeSizes<Layout>::capacity;
+
+/// Any rounds at set-up, or with a layout of its own as many as that has.
+template <int distance, class Index, class Layout = LatticeLayout<distance>>
 class LatticeEngineOf final : public LatticeEngine {
-  using Engine = AnyRoundsLatticeMatcher<distance, Index>;
-  static constexpr LatticeCapacity capacity = LatticeCapacity::any(distance);
+  using Engine = AnyRoundsLatticeMatcher<distance, Index, NativeBits, Layout>;
+  static constexpr LatticeCapacity capacity = capacity_of<distance, Layout>;
 
  public:
   Status set_up(const LatticeTrial& trial) {
@@ -41,11 +49,10 @@ class LatticeEngineOf final : public LatticeEngine {
   LatticeGap<Engine> gap_;
 };
 
-/// The index type is the one for any number of rounds.
-template <int distance>
+template <int distance, class Index, class Layout = LatticeLayout<distance>>
 class CorrelatedEngineOf final : public LatticeEngine {
-  using Engine = AnyRoundsCorrelatedLatticeMatcher<distance, std::int32_t>;
-  static constexpr LatticeCapacity capacity = LatticeCapacity::any(distance);
+  using Engine = AnyRoundsCorrelatedLatticeMatcher<distance, Index, NativeBits, Layout>;
+  static constexpr LatticeCapacity capacity = capacity_of<distance, Layout>;
 
  public:
   Status set_up(const LatticeTrial& trial) {
@@ -73,29 +80,35 @@ std::unique_ptr<LatticeEngine> made(const LatticeTrial& trial, Status& status) {
   return engine;
 }
 
+/// Fewer rounds need smaller numbers, of which vectors hold more; small experiments with as many rounds as their distance have a layout of
+/// their own, up to `d_tries_few`: their engine pairs few events by trying everything.
+template <template <int, class, class> class EngineOf, int d, int d_tries_few>
+std::unique_ptr<LatticeEngine> engine_of(const LatticeTrial& trial, Status& status) {
+  const int rounds = trial.experiment.rounds;
+  if constexpr (d <= d_tries_few)
+    if (rounds == d)
+      if (auto engine = made<EngineOf<d, std::int16_t, LatticeLayout<d, d>>>(trial, status)) return engine;  // else too uneven for its tables
+  if (rounds <= LatticeLayout<d>::template max_rounds_of<std::int16_t>()) return made<EngineOf<d, std::int16_t, LatticeLayout<d>>>(trial, status);
+  if (rounds <= LatticeLayout<d>::max_rounds) return made<EngineOf<d, std::int32_t, LatticeLayout<d>>>(trial, status);
+  status = Status::bad_argument;
+  return nullptr;
+}
+
 /// The one of `distances` that the experiment has.
-template <int... distances>
+template <template <int, class, class> class EngineOf, int d_tries_few, int... distances>
 std::unique_ptr<LatticeEngine> engine_among(const LatticeTrial& trial, Status& status) {
   std::unique_ptr<LatticeEngine> engine;
   status = Status::bad_argument;
-  const int rounds = trial.experiment.rounds;
-  const auto make = [&]<int d>() {
-    if (rounds <= LatticeLayout<d>::template max_rounds_of<std::int16_t>()) engine = made<LatticeEngineOf<d, std::int16_t>>(trial, status);
-    else if (rounds <= LatticeLayout<d>::max_rounds) engine = made<LatticeEngineOf<d, std::int32_t>>(trial, status);
-  };
-  ((distances == trial.experiment.distance ? make.template operator()<distances>() : void()), ...);
+  ((distances == trial.experiment.distance ? void(engine = engine_of<EngineOf, distances, d_tries_few>(trial, status)) : void()), ...);
   return engine;
 }
-
+template <int... distances>
+std::unique_ptr<LatticeEngine> lattice_among(const LatticeTrial& trial, Status& status) {
+  return engine_among<LatticeEngineOf, 5, distances...>(trial, status);
+}
 template <int... distances>
 std::unique_ptr<LatticeEngine> correlated_among(const LatticeTrial& trial, Status& status) {
-  std::unique_ptr<LatticeEngine> engine;
-  status = Status::bad_argument;
-  const auto make = [&]<int d>() {
-    if (trial.experiment.rounds <= LatticeLayout<d>::max_rounds) engine = made<CorrelatedEngineOf<d>>(trial, status);
-  };
-  ((distances == trial.experiment.distance ? make.template operator()<distances>() : void()), ...);
-  return engine;
+  return engine_among<CorrelatedEngineOf, 7, distances...>(trial, status);
 }
 
 }  // namespace spinel::cli::detail
