@@ -140,19 +140,6 @@ class LatticeGap {
     const typename Bounds::Place* places;
     Asked& asked;
     std::int32_t key(Index a) const noexcept { return keys[a]; }
-    void bounds_from(std::int32_t* out, const std::int32_t* of, int n, std::int32_t from) const noexcept { bounds.bounds_from(out, of, n, from); }
-    void bounds_from(std::int32_t* out, const std::int32_t* of, const std::int32_t* starts, int n, std::int32_t from,
-                     std::int32_t more) const noexcept {
-      bounds.bounds_from(out, of, starts, n, from, more);
-    }
-    void lower(std::int32_t* values, const std::int32_t* of, const std::int32_t* radii, int n, std::int32_t from, std::int32_t start) const noexcept {
-      bounds.lower(values, of, radii, n, from, start);
-    }
-    bool has_pairs() const noexcept { return bounds.has_pairs(); }
-    void gains_from(std::int32_t* out, const std::int32_t* values, const std::int32_t* of, const std::int32_t* radii, int n, std::int32_t from,
-                    std::int32_t start) const noexcept {
-      bounds.gains_from(out, values, of, radii, n, from, start);
-    }
     typename Bounds::Known look_up(Index a, Index b) const noexcept {
       const std::int32_t by_key = bounds.bound(keys[a], keys[b]);
       const auto known = bounds.has_pairs() ? bounds.look_up(places[a], places[b], by_key) : bounds.look_up_in(tables, ids[a], ids[b], by_key);

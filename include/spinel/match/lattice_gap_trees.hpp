@@ -17,7 +17,7 @@
 
 namespace spinel::detail {
 
-/// `Metric` says of events (by their number): `key(a)`, from keys `bounds_from(...)`, `look_up(a, b)`, `distance(a, b, known)`, `to_side(side, a)`.
+/// `Metric` says of events (by their number): `key(a)`, by keys `bounds` (LatticeBounds), `look_up(a, b)`, `distance(a, b, known)`, `to_side(side, a)`.
 template <class Tree>
 class LatticeGapTrees {
  public:
@@ -278,7 +278,7 @@ class LatticeGapTrees {
     };
     // No one as far away can be met in time; the rest one by one.
     const std::int32_t furthest = next.time + spinel::max(widest_outside_, next.time + widest_plus_) + own.radius;
-    metric.bounds_from(&bounds_[0], &keys_[0], n_members_, metric.key(leaf));
+    metric.bounds.bounds_from(&bounds_[0], &keys_[0], n_members_, metric.key(leaf));
     const int n_near = Tree::BitOps::positions_below(&bounds_[0], n_members_, furthest, &near_[0]);
     int n_in_time = 0;
     for (int k = 0; k < n_near; ++k) {

@@ -51,7 +51,7 @@ class LatticeGapWalk {
            bool exact) noexcept {
     tree_ = &tree;
     exact_ = exact;
-    at_once_ = metric.has_pairs() && n <= most_at_once;
+    at_once_ = metric.bounds.has_pairs() && n <= most_at_once;
     end_ = most_ = end;
     n_sources_ = 0;
     is_guess_ = false;
@@ -125,13 +125,13 @@ class LatticeGapWalk {
     if (out < most_) offer(out, s, nothing);
     if (start >= end_) return;
     if (at_once_) lower_waiting(metric, s, start, key);
-    else metric.lower(&arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
+    else metric.bounds.lower(&arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
   }
   /// What source `s` may meet sooner than others do: their distances are asked for at once, so that nothing waits for one alone.
   template <class Metric>
   void lower_waiting(const Metric& metric, std::int32_t s, std::int32_t start, std::int32_t key) noexcept {
     const Index leaf = sources_[s].leaf, top = tree_->dual(leaf).top;
-    metric.gains_from(&found_[0], &arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
+    metric.bounds.gains_from(&found_[0], &arrival_[0], &keys_[0], &radius_[0], n_waiting_, key, start);
     const int n = Tree::BitOps::positions_below(&found_[0], n_waiting_, 0, &nearer_[0]);
     for (int k = 0; k < n; ++k) {
       const std::int32_t at = nearer_[k];
@@ -177,7 +177,7 @@ class LatticeGapWalk {
     // Mostly one source is worth asking about, so first all the bounds, then the least.
     std::int32_t* const found = &found_[0];
     const int first = own.n_checked, n = n_sources_ - first;
-    metric.bounds_from(found, &source_keys_[first], &source_start_[first], n, key, -radius);
+    metric.bounds.bounds_from(found, &source_keys_[first], &source_start_[first], n, key, -radius);
     while (n > 0) {
       const int k = Tree::BitOps::index_of_least(found, n), s = first + k;
       if (found[k] >= own.best) break;
