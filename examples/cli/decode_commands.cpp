@@ -160,8 +160,8 @@ Decoding decode(const DecodeFlags& flags) {
   run.model = model_of(flags);
   EngineChoice choice = flags.engine;
   if (flags.decision != "hard") choice.general_because = "--decision " + flags.decision;
-  // The lattice engine knows the gap of its one observable, without correlations.
-  if (flags.gap.wanted() && (choice.correlated() || flags.gap.observable != 0)) choice.general_because = flags.gap.out.empty() ? "--keep_gap" : "--gap_out";
+  // The lattice engine knows the gap of its one observable.
+  if (flags.gap.wanted() && flags.gap.observable != 0) choice.general_because = flags.gap.out.empty() ? "--keep_gap" : "--gap_out";
   run.engine = Engine(run.model, choice, flags.dem.empty() ? "the experiment's model: " : flags.dem + ": ");
   const io::ShotLayout layout{0, run.model.n_detectors, flags.appended_observables ? run.model.n_observables : 0};
   run.shots = read_shots(flags.in, flags.in_format, "--in_format", layout);

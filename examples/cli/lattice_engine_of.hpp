@@ -19,21 +19,10 @@ template <int distance, class Layout>
   requires(Layout::is_fixed)
 inline constexpr LatticeCapacity capacity_of<distance, Layout> = LatticeSizes<Layout>::capacity;
 
-/// Any rounds at set-up, or with a layout of its own as many as that has.
-template <int distance, class Index, class Layout = LatticeLayout<distance>>
-class LatticeEngineOf final : public LatticeEngine {
-  using Engine = AnyRoundsLatticeMatcher<distance, Index, NativeBits, Layout>;
-  static constexpr LatticeCapacity capacity = capacity_of<distance, Layout>;
-
+/// What both kinds of engine do once they are set up.
+template <class Engine>
+class MatchingEngineOf : public LatticeEngine {
  public:
-  Status set_up(const LatticeTrial& trial) {
-    const int rounds = trial.experiment.rounds;
-    const std::size_t n = Engine::memory_bytes(rounds, capacity);
-    const std::size_t n_scratch = Engine::scratch_bytes(rounds, capacity, trial.edges.size());
-    memory_.reset(new std::byte[n]);  // not written: most of the room stays unused, and untouched
-    const std::unique_ptr<std::byte[]> scratch(new std::byte[n_scratch]);
-    return engine_.set_up(trial.experiment, trial.edges, {memory_.get(), n}, {scratch.get(), n_scratch}, trial.numbering, capacity);
-  }
   MatchResult decode(const std::uint8_t* events) override { return engine_.decode(events); }
   double nats_per_unit() const override { return engine_.nats_per_unit(); }
   Status prepare_gap() override {
@@ -43,33 +32,49 @@ class LatticeEngineOf final : public LatticeEngine {
   }
   ClassCosts decode_both(const std::uint8_t* events, std::int64_t limit) override { return gap_.decode(engine_, events, limit); }
 
+ protected:
+  /// Not written: most of the room stays unused, and untouched.
+  Span<std::byte> take_memory(std::size_t n) {
+    memory_.reset(new std::byte[n]);
+    return {memory_.get(), n};
+  }
+  Engine engine_;
+
  private:
   std::unique_ptr<std::byte[]> memory_, gap_memory_;
-  Engine engine_;
   LatticeGap<Engine> gap_;
 };
 
+/// Any rounds at set-up, or with a layout of its own as many as that has.
 template <int distance, class Index, class Layout = LatticeLayout<distance>>
-class CorrelatedEngineOf final : public LatticeEngine {
+class LatticeEngineOf final : public MatchingEngineOf<AnyRoundsLatticeMatcher<distance, Index, NativeBits, Layout>> {
+  using Engine = AnyRoundsLatticeMatcher<distance, Index, NativeBits, Layout>;
+  static constexpr LatticeCapacity capacity = capacity_of<distance, Layout>;
+
+ public:
+  Status set_up(const LatticeTrial& trial) {
+    const int rounds = trial.experiment.rounds;
+    const std::size_t n_scratch = Engine::scratch_bytes(rounds, capacity, trial.edges.size());
+    const std::unique_ptr<std::byte[]> scratch(new std::byte[n_scratch]);
+    return this->engine_.set_up(trial.experiment, trial.edges, this->take_memory(Engine::memory_bytes(rounds, capacity)),
+                                {scratch.get(), n_scratch}, trial.numbering, capacity);
+  }
+};
+
+template <int distance, class Index, class Layout = LatticeLayout<distance>>
+class CorrelatedEngineOf final : public MatchingEngineOf<AnyRoundsCorrelatedLatticeMatcher<distance, Index, NativeBits, Layout>> {
   using Engine = AnyRoundsCorrelatedLatticeMatcher<distance, Index, NativeBits, Layout>;
   static constexpr LatticeCapacity capacity = capacity_of<distance, Layout>;
 
  public:
   Status set_up(const LatticeTrial& trial) {
     const int rounds = trial.experiment.rounds;
-    const std::size_t n = Engine::memory_bytes(rounds, capacity);
     const std::size_t n_scratch = Engine::scratch_bytes(rounds, capacity, trial.mechanism_of);
-    memory_.reset(new std::byte[n]);
     const std::unique_ptr<std::byte[]> scratch(new std::byte[n_scratch]);
-    return engine_.set_up(trial.experiment, trial.edges, trial.mechanism_of, {memory_.get(), n}, {scratch.get(), n_scratch},
-                          trial.numbering, capacity);
+    return this->engine_.set_up(trial.experiment, trial.edges, trial.mechanism_of,
+                                this->take_memory(Engine::memory_bytes(rounds, capacity)), {scratch.get(), n_scratch}, trial.numbering,
+                                capacity);
   }
-  MatchResult decode(const std::uint8_t* events) override { return engine_.decode(events); }
-  double nats_per_unit() const override { return engine_.nats_per_unit(); }
-
- private:
-  std::unique_ptr<std::byte[]> memory_;
-  Engine engine_;
 };
 
 template <class Engine>

@@ -63,7 +63,8 @@
 #include <spinel/match/lattice_gap.hpp>
 #include <spinel/match/lattice_gap_bound.hpp>
 #include <spinel/match/lattice_gap_bounds.hpp>
-#include <spinel/match/lattice_gap_trees.hpp>
+#include <spinel/match/lattice_gap_flood.hpp>
+#include <spinel/match/lattice_gap_queue.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_items.hpp>

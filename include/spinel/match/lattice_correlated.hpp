@@ -32,6 +32,8 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
   using Paths = detail::LatticePaths<Layout>;
+  template <class Matcher>
+  friend class LatticeGap;
   /// Where all distances within a check type fit a table, up to ten events of either are paired by trying everything.
   static constexpr int few_size = static_cast<int>(Layout::n_positions * (Sizes::layout.last_layer() + 1) + 16) / 16 * 16;
   static constexpr bool has_few_events = Layout::is_fixed && n_models == 1 && few_size <= 256;
@@ -114,11 +116,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   Certified decode_certified(const std::uint8_t* events, Visit&& visit) noexcept {
     if (!this->is_set_up_[0]) return {{0, 0, MatchOutcome::no_perfect_matching}, 0, 0};
     FewPass few;
-    match_few_twice(events, few);
-    const MatchResult result = match_twice(events, [&](Paths& paths, auto&& imply) {
-      if (few.is_done) for_few_edges(few, paths, imply);
-      else for_matched_edges(paths, all_count, imply);
-    });
+    const MatchResult result = match_twice_as_few(events, few);
     Certified certified{result};
     if (result.outcome == MatchOutcome::matched) certified = this->prove(result);
     // What trying everything found is proved by the dual variables of the search, for the edges that its pairs lower.
@@ -218,6 +216,24 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       pass.result.observables = flips;
     }
     return pass.is_done;
+  }
+  /// `then(result)` finds the state that the second pass left.
+  template <class Then>
+  MatchResult decode_then(const std::uint8_t* events, Then&& then) noexcept {
+    if (SPINEL_UNLIKELY(!this->is_set_up_[0])) return {0, 0, MatchOutcome::no_perfect_matching};
+    FewPass few;
+    const MatchResult result = match_twice_as_few(events, few);
+    if (result.outcome == MatchOutcome::matched) then(result);
+    end();
+    return result;
+  }
+  /// With a first pass by trying everything where that can be done, so that the edges that it lowers are the same.
+  MatchResult match_twice_as_few(const std::uint8_t* events, FewPass& few) noexcept {
+    match_few_twice(events, few);
+    return match_twice(events, [&](Paths& paths, auto&& imply) {
+      if (few.is_done) for_few_edges(few, paths, imply);
+      else for_matched_edges(paths, all_count, imply);
+    });
   }
   /// `for_edges` as lower_implied.
   template <class ForEdges>

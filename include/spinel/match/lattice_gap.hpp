@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both classes of one shot with the lattice matcher: beside the best solution, what the best one costs that flips the observable
 // the other way, exact. It starts from the duals, mates and blossoms that decoding left and looks at the observable's check
-// type only. Source: the complementary gap of Gidney, Newman, Brooks and Jones, arXiv:2312.04522; how: lattice_gap_trees.hpp.
+// type only: by a walk over events (lattice_gap_walk.hpp) where these are few, else, and with weights of the shot's own, by waves
+// over checks (lattice_gap_flood.hpp). Source: the complementary gap of Gidney, Newman, Brooks and Jones, arXiv:2312.04522.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +15,16 @@
 #include <spinel/core/status.hpp>
 #include <spinel/match/few_events.hpp>
 #include <spinel/match/lattice_gap_bounds.hpp>
-#include <spinel/match/lattice_gap_trees.hpp>
+#include <spinel/match/lattice_gap_flood.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
 #include <spinel/match/lattice_matcher.hpp>
 #include <spinel/match/matcher.hpp>
 
 namespace spinel {
 
-/// For a LatticeMatcher or an AnyRoundsLatticeMatcher of a memory experiment, which must not be set up again without `set_up` here.
+/// For a LatticeMatcher or an AnyRoundsLatticeMatcher of a memory experiment, or one of their correlated kinds, which must not be set up
+/// again without `set_up` here. The gap of a correlated matcher is that of its second pass: the first decides which edges are lowered,
+/// and both classes are weighed with these.
 template <class Matcher>
 class LatticeGap {
   using Tree = typename Matcher::Tree;
@@ -35,15 +38,15 @@ class LatticeGap {
   LatticeGap(const LatticeGap&) = delete;
   LatticeGap& operator=(const LatticeGap&) = delete;
 
-  /// Bytes beside the object itself; with `pairs` also for distances of pairs, which it does without if it has to, but searches
-  /// the lattice instead.
+  /// Bytes beside the object itself; with `pairs` also for distances of pairs, which it does without if it has to: slower where events
+  /// are few.
   static std::size_t memory_bytes(int rounds, bool pairs = true) noexcept {
     Arena counter;
     if constexpr (!Layout::is_fixed) {
       LatticeGap sized;
       sized.lay_out(Layout(rounds), counter);
     }
-    if (pairs) counter.take<std::int32_t>(Bounds::n_pairs(Layout(rounds)));
+    if (pairs && !is_correlated) counter.take<std::int32_t>(Bounds::n_pairs(Layout(rounds)));
     return counter.used() + Arena::alignment;
   }
   /// For `matcher`, which is set up. Errors: bad_argument (it is not), out_of_capacity, unsupported where the observable is not the
@@ -57,9 +60,10 @@ class LatticeGap {
     if (!Layout::is_fixed && (arena.overflowed() || memory.empty())) return Status::out_of_capacity;
     const Status status = bounds_.build(matcher.tables_[0], matcher.search_);
     is_set_up_ = status == Status::ok;
+    if (is_set_up_) flood_.use(bounds_);
     if constexpr (has_few_events)
       if (is_set_up_) add_few(matcher);
-    if (is_set_up_ && memory.size() >= memory_bytes(layout.last_layer()))
+    if (!is_correlated && is_set_up_ && memory.size() >= memory_bytes(layout.last_layer()))
       bounds_.use_pairs(matcher.tables_[0], matcher.search_, arena.take<std::int32_t>(Bounds::n_pairs(layout)));
     return status;
   }
@@ -87,7 +91,10 @@ class LatticeGap {
   }
 
  private:
-  static constexpr bool has_few_events = Matcher::has_few_events;
+  static constexpr bool is_correlated = Matcher::uses_mechanisms;
+  static constexpr bool has_few_events = !is_correlated && Matcher::has_few_events;
+  /// With more events waves over checks are faster than walks over events.
+  static constexpr int n_walked_max = 300;
   /// Where the events are few, both classes by trying everything; false where they are not.
   template <class Kept>
   bool decode_few(const Matcher& matcher, const std::uint8_t* events, Kept&& kept, std::int64_t limit, ClassCosts& costs) const noexcept {
@@ -123,87 +130,44 @@ class LatticeGap {
       if (decides(a)) few_gap_.add(a, b, detail::distance_of(distance), sides_of(a).from, sides_of(b).from);
     });
   }
-  /// Distances of this shot that the lattice was searched for.
-  struct Asked {
-    static constexpr int n_max = 64;
-    int n = 0;
-    Index a[n_max], b[n_max];
-    std::int32_t distance[n_max];
-  };
-  /// Distances between events, by their numbers.
-  struct Metric {
-    const Bounds& bounds;
-    const detail::LatticeTables<Layout>& tables;
-    detail::LatticeSearch<Layout>& search;
-    const std::int32_t* ids;
-    const std::int32_t* keys;
-    const typename Bounds::Place* places;
-    Asked& asked;
-    std::int32_t key(Index a) const noexcept { return keys[a]; }
-    typename Bounds::Known look_up(Index a, Index b) const noexcept {
-      const std::int32_t by_key = bounds.bound(keys[a], keys[b]);
-      const auto known = bounds.has_pairs() ? bounds.look_up(places[a], places[b], by_key) : bounds.look_up_in(tables, ids[a], ids[b], by_key);
-      if (SPINEL_LIKELY(known.is_exact)) return known;
-      for (int k = 0; k < asked.n; ++k)
-        if ((asked.a[k] == a && asked.b[k] == b) || (asked.a[k] == b && asked.b[k] == a)) return {asked.distance[k], true};
-      return known;
-    }
-    std::int32_t distance(Index a, Index b, const typename Bounds::Known& known) const noexcept {
-      if (known.is_exact) return known.distance;
-      const std::int32_t distance = bounds.search_distance(tables, search, ids[a], ids[b], known.distance);
-      if (asked.n < Asked::n_max) {
-        asked.a[asked.n] = a;
-        asked.b[asked.n] = b;
-        asked.distance[asked.n++] = distance;
-      }
-      return distance;
-    }
-    std::int32_t to_side(int side, Index a) const noexcept { return bounds.to_side(side, ids[a]); }
-  };
-
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
-    const auto n = static_cast<std::size_t>(layout.n_detectors());
     bounds_.lay_out(layout, arena);
-    walk_.lay_out(layout, arena);
-    trees_.lay_out(layout, arena);
-    members_.lay_out(n, arena);
-    keys_.lay_out(n, arena);
-    places_.lay_out(n, arena);
+    if constexpr (!is_correlated) walk_.lay_out(layout, arena);
+    flood_.lay_out(layout, arena);
+    members_.lay_out(static_cast<std::size_t>(layout.n_detectors()), arena);
   }
   std::int64_t complete(Matcher& matcher, std::int64_t limit) noexcept {
     if (!is_set_up_ || limit <= 0) return 0;
     const auto& ids = matcher.events_.ids;
     int n = 0;
     for (int k = 0; k < matcher.events_.n_events; ++k) {
-      if (!bounds_.counts(ids[k])) continue;
-      keys_[k] = bounds_.key(ids[k]);
-      places_[k] = bounds_.place(ids[k]);
-      members_[n++] = static_cast<Index>(k);
+      members_[n] = static_cast<Index>(k);
+      n += bounds_.counts(ids[k]);
     }
-    const Metric metric{bounds_, matcher.tables_[0], matcher.search_, ids, keys_, places_, asked_};
-    asked_.n = 0;
     const auto matched_side = [&](const auto& match) { return bounds_.side_of(ids[match.u], match.path); };
-    const std::int32_t end = static_cast<std::int32_t>(limit < bounds_.across() ? limit : bounds_.across());
-    auto walk = walk_.run(metric, matcher.tree_, members_, n, end, matched_side, false);
-    while (walk.least < walk.most && walk.is_guess) {
-      walk_.ask(metric);
-      walk = walk_.run(metric, matcher.tree_, members_, n, walk.most, matched_side, asked_.n == Asked::n_max);
+    std::int32_t end = static_cast<std::int32_t>(limit < bounds_.across() ? limit : bounds_.across());
+    const auto flood = [&](const auto& lowered) {
+      return flood_.run(matcher.tables_[0], bounds_, lowered, matcher.tree_, ids, members_, n, end, matched_side);
+    };
+    if constexpr (is_correlated) {
+      return flood(matcher.overlay_.lowered);
+    } else {
+      if (bounds_.has_pairs() && n <= n_walked_max) {
+        const auto walk = walk_.run(bounds_, matcher.tables_[0], matcher.search_, matcher.tree_, ids, members_, n, end, matched_side);
+        if (walk.least == walk.most) return walk.most;
+        end = walk.most;
+      }
+      return flood(detail::NoLoweredEdges{});
     }
-    if (walk.least == walk.most) return walk.most;
-    const std::int64_t half = trees_.run(metric, matcher.tree_, members_, n, walk.most - walk.most / 2, matched_side);
-    return 2 * half < walk.most ? 2 * half : walk.most;
   }
 
   bool is_set_up_ = false;
   struct Nothing {};
   [[no_unique_address]] std::conditional_t<has_few_events, detail::FewEventsGap<typename Tree::BitOps>, Nothing> few_gap_;
-  Asked asked_;
   Bounds bounds_;
-  detail::LatticeGapWalk<Tree> walk_;
-  detail::LatticeGapTrees<Tree> trees_;
+  [[no_unique_address]] std::conditional_t<is_correlated, Nothing, detail::LatticeGapEvents<Tree>> walk_;
+  detail::LatticeGapFlood<Tree> flood_;
   LatticeArray<Index, Sizes::detectors> members_;
-  LatticeArray<std::int32_t, Sizes::detectors> keys_;
-  LatticeArray<typename Bounds::Place, Sizes::detectors> places_;
 };
 
 }  // namespace spinel

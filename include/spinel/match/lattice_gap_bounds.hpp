@@ -145,21 +145,6 @@ class LatticeBounds {
     }
     return {by_key < pairs_limit_ ? pairs_limit_ : by_key, false};
   }
-  /// The same without memory for pairs.
-  SPINEL_NOINLINE Known look_up_in(const Tables& tables, int a, int b, std::int32_t by_key) const noexcept {
-    if (a == b) return {0, true};
-    const LatticeSite from = layout_.site(a), to = layout_.site(b);
-    const int layers = to.layer - from.layer, bit = to.position - from.position + window_reach;
-    if (layers >= -2 && layers <= 2 && bit >= 0 && bit < 57) {
-      const WindowTable& window = tables.window[tables.window_of[a]];
-      const std::uint64_t mask = window.mask[layers + 2], own = std::uint64_t{1} << bit;
-      if ((mask & own) != 0)
-        return {distance_of(tables.window_distance[window.begin + window.first_slot[layers + 2] + rank(mask, own)]), true};
-    }
-    const std::int32_t known = far_distance(tables, a, b);
-    if (known != unreached) return {known, true};
-    return {by_key < tables.radius[Tables::far_tier] ? tables.radius[Tables::far_tier] : by_key, false};
-  }
   /// The shortest distance between two places of this type; only where the bound says that the way may lead is the lattice searched.
   SPINEL_NOINLINE std::int32_t search_distance(const Tables& tables, Search& search, int a, int b, std::int32_t least) const noexcept {
     const std::int32_t key_b = key(b);
@@ -354,20 +339,6 @@ class LatticeBounds {
     const std::int64_t further = std::int64_t{per_layer_} * n_layers;
     least_[n_least] = further < (1 << 30) ? static_cast<std::int32_t>(further) : 1 << 30;
     return Status::ok;
-  }
-
-  static unsigned rank(std::uint64_t mask, std::uint64_t one) noexcept { return static_cast<unsigned>(count_ones(mask & (one - 1))); }
-  /// From the far tables; unreached if they do not have it.
-  SPINEL_NOINLINE static std::int32_t far_distance(const Tables& tables, int a, int b) noexcept {
-    const FarTable& list = tables.far[tables.row(a).far];
-    for (std::uint32_t k = list.begin; k < list.end; ++k) {
-      const int bit = b - a - tables.far_places[k].offset;
-      if (bit < 0 || bit >= 57) continue;
-      const FarPart& part = tables.far_parts[tables.far_places[k].part];
-      const std::uint64_t own = std::uint64_t{1} << bit;
-      if ((part.mask & own) != 0) return distance_of(tables.far_distance[part.begin + rank(part.mask, own)]);
-    }
-    return unreached;
   }
 
   Layout layout_;

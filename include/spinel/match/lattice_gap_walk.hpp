@@ -2,7 +2,7 @@
 // The gap on the lattice without blossoms of its own: the cheapest alternating walk from one side of the boundary to the other
 // through the matching that was found, by Dijkstra's algorithm over events, where a hop costs what its length exceeds both
 // radii by. No path is cheaper than the cheapest walk, and most often that is a path: then it is the answer, else
-// lattice_gap_trees.hpp finds it. Distances are asked for as late as may be: lower bounds order the events until one is next.
+// lattice_gap_flood.hpp finds it. Distances are asked for as late as may be: lower bounds order the events until one is next.
 // Source: this library's own; that the walk bounds the path is the duality of Edmonds' algorithm (docs/decisions/0015).
 #pragma once
 
@@ -11,13 +11,14 @@
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
+#include <spinel/match/lattice_gap_bounds.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>
 
 namespace spinel::detail {
 
-/// `Metric` as for LatticeGapTrees.
+/// `Metric` says of events (by their number): `key(a)`, by keys `bounds` (LatticeBounds), `look_up(a, b)`, `distance(a, b, known)`, `to_side(side, a)`.
 template <class Tree>
 class LatticeGapWalk {
  public:
@@ -45,13 +46,14 @@ class LatticeGapWalk {
     std::int32_t most = 0;   ///< a path costs this, or it is `end`
     bool is_guess = false;   ///< the walk has hops that were taken as short as their bounds: `ask`, and repeat
   };
-  /// The cheapest walk, or `end` if that costs less. Arguments as of LatticeGapTrees::run.
+  /// The cheapest walk, or `end` if that costs less. `n` events, those of the type that has sides, whose duals and blossoms
+  /// `tree` holds. `matched_side(match)` says where a way out ends.
   template <class Metric, class MatchedSide>
   Walk run(const Metric& metric, Tree& tree, const Index* events, int n, std::int32_t end, MatchedSide&& matched_side,
            bool exact) noexcept {
     tree_ = &tree;
     exact_ = exact;
-    at_once_ = metric.bounds.has_pairs() && n <= most_at_once;
+    at_once_ = n <= most_at_once;
     end_ = most_ = end;
     n_sources_ = 0;
     is_guess_ = false;
@@ -238,6 +240,85 @@ class LatticeGapWalk {
   LatticeArray<Source, Sizes::of(2 * Sizes::detectors)> sources_;
   LatticeArray<Leaf, Sizes::detectors> leaves_;  // by number of event
   LatticeArray<Index, Sizes::items> passed_;
+};
+
+/// The walk with what distances it asks for: from tables, else by searching the lattice.
+template <class Tree>
+class LatticeGapEvents {
+ public:
+  using Layout = typename Tree::Layout;
+  using Index = typename Tree::Index;
+  using Sizes = LatticeSizes<Layout>;
+  using Bounds = LatticeBounds<Layout>;
+  using Walk = typename LatticeGapWalk<Tree>::Walk;
+
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n = static_cast<std::size_t>(layout.n_detectors());
+    walk_.lay_out(layout, arena);
+    keys_.lay_out(n, arena);
+    places_.lay_out(n, arena);
+  }
+  /// The cheapest walk, all of it certain. `events` are `n` numbers of events at `ids`, all of the type that has sides.
+  template <class MatchedSide>
+  Walk run(const Bounds& bounds, const LatticeTables<Layout>& tables, LatticeSearch<Layout>& search, Tree& tree, const std::int32_t* ids,
+           const Index* events, int n, std::int32_t end, MatchedSide&& matched_side) noexcept {
+    for (int k = 0; k < n; ++k) {
+      keys_[events[k]] = bounds.key(ids[events[k]]);
+      places_[events[k]] = bounds.place(ids[events[k]]);
+    }
+    const Metric metric{bounds, tables, search, ids, keys_, places_, asked_};
+    asked_.n = 0;
+    Walk walk = walk_.run(metric, tree, events, n, end, matched_side, false);
+    while (walk.least < walk.most && walk.is_guess) {
+      walk_.ask(metric);
+      walk = walk_.run(metric, tree, events, n, walk.most, matched_side, asked_.n == Asked::n_max);
+    }
+    return walk;
+  }
+
+ private:
+  /// Distances of this shot that the lattice was searched for.
+  struct Asked {
+    static constexpr int n_max = 64;
+    int n = 0;
+    Index a[n_max], b[n_max];
+    std::int32_t distance[n_max];
+  };
+  /// Distances between events, by their numbers.
+  struct Metric {
+    const Bounds& bounds;
+    const LatticeTables<Layout>& tables;
+    LatticeSearch<Layout>& search;
+    const std::int32_t* ids;
+    const std::int32_t* keys;
+    const typename Bounds::Place* places;
+    Asked& asked;
+    std::int32_t key(Index a) const noexcept { return keys[a]; }
+    typename Bounds::Known look_up(Index a, Index b) const noexcept {
+      const std::int32_t by_key = bounds.bound(keys[a], keys[b]);
+      const auto known = bounds.look_up(places[a], places[b], by_key);
+      if (SPINEL_LIKELY(known.is_exact)) return known;
+      for (int k = 0; k < asked.n; ++k)
+        if ((asked.a[k] == a && asked.b[k] == b) || (asked.a[k] == b && asked.b[k] == a)) return {asked.distance[k], true};
+      return known;
+    }
+    std::int32_t distance(Index a, Index b, const typename Bounds::Known& known) const noexcept {
+      if (known.is_exact) return known.distance;
+      const std::int32_t distance = bounds.search_distance(tables, search, ids[a], ids[b], known.distance);
+      if (asked.n < Asked::n_max) {
+        asked.a[asked.n] = a;
+        asked.b[asked.n] = b;
+        asked.distance[asked.n++] = distance;
+      }
+      return distance;
+    }
+    std::int32_t to_side(int side, Index a) const noexcept { return bounds.to_side(side, ids[a]); }
+  };
+
+  Asked asked_;
+  LatticeGapWalk<Tree> walk_;
+  LatticeArray<std::int32_t, Sizes::detectors> keys_;
+  LatticeArray<typename Bounds::Place, Sizes::detectors> places_;
 };
 
 }  // namespace spinel::detail

@@ -61,6 +61,12 @@ class LoweredEdges {
         else visit(id + end->along, end->weight);
       }
   }
+  /// `visit(id, along, weight)` for every end of every lowered edge; `along` leads to the other end, 0 for the boundary.
+  template <class Visit>
+  void for_ends(Visit&& visit) const noexcept {
+    for (std::int32_t k = 0; k < n_; ++k)
+      for (const ImpliedEnd* end = lists_[k].begin; end != lists_[k].end; ++end) visit(lists_[k].id, end->along, end->weight);
+  }
   /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance)`, `out(distance)`. In one loop over all
   /// lists; `near` is used up.
   struct NearEnd {

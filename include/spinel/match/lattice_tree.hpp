@@ -19,7 +19,7 @@
 namespace spinel::detail {
 
 template <class Tree>
-class LatticeGapTrees;
+class LatticeGapFlood;
 template <class Tree>
 class LatticeGapWalk;
 
@@ -27,7 +27,7 @@ class LatticeGapWalk;
 template <class Layout_, class Index_, class BitOps_>
 class LatticeTree : public LatticeItems<Layout_, Index_> {
   using Items = LatticeItems<Layout_, Index_>;
-  friend class LatticeGapTrees<LatticeTree>;
+  friend class LatticeGapFlood<LatticeTree>;
   friend class LatticeGapWalk<LatticeTree>;
 
  public:

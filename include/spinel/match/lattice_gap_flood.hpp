@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gap on the lattice itself, exact with any weights and whatever blossoms it takes: from the state that the lattice matcher's
+// trees left, one side of the boundary grows as the root of an alternating tree until this meets the other side, and the time that
+// has passed then is the gap. What is matched to the first side grows with it from the start. A growing event is a wave that
+// spreads over the checks, which keep the wave that came first; so no distances are needed, and a shot's own weights are as good.
+// Source: as gap_search.hpp; waves as in flooding decoders (arXiv:2303.15933), but those that the finished matching starts from.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <spinel/core/algorithm.hpp>
+#include <spinel/core/arena.hpp>
+#include <spinel/core/config.hpp>
+#include <spinel/match/lattice_gap_bounds.hpp>
+#include <spinel/match/lattice_gap_queue.hpp>
+#include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_tables.hpp>
+#include <spinel/match/lattice_tree.hpp>
+
+namespace spinel::detail {
+
+/// No edge of the shot is lighter than in the tables; else LoweredEdges.
+struct NoLoweredEdges {
+  static constexpr bool has(int) noexcept { return false; }
+  template <class Visit, class Out>
+  static constexpr void at(int, Visit&&, Out&&) noexcept {}
+  template <class Visit>
+  static constexpr void for_ends(Visit&&) noexcept {}
+};
+
+template <class Tree>
+class LatticeGapFlood {
+ public:
+  using Layout = typename Tree::Layout;
+  using Index = typename Tree::Index;
+  using Sizes = LatticeSizes<Layout>;
+  using Tables = LatticeTables<Layout>;
+  using Bounds = LatticeBounds<Layout>;
+  using Label = typename Tree::Label;
+
+  constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
+    const auto n = static_cast<std::size_t>(layout.n_detectors()), n_items = static_cast<std::size_t>(layout.n_items());
+    n_items_ = layout.n_items();
+    n_ids_ = layout.n_ids();
+    checks_.lay_out(static_cast<std::size_t>(n_ids_), arena);
+    touched_.lay_out(n, arena);
+    covered_.lay_out(n, arena);
+    next_covered_.lay_out(static_cast<std::size_t>(n_ids_), arena);
+    first_covered_.lay_out(n, arena);
+    radius_.lay_out(n, arena);
+    groups_.lay_out(n_items + 1, arena);
+    queue_.lay_out(n_things(), arena);
+  }
+  /// For `bounds`, which are built.
+  void use(const Bounds& bounds) noexcept {
+    for (int id = 0; id < n_ids_; ++id) forget(bounds, id);
+    queue_.clear(n_things());
+  }
+
+  /// The least weight to be added for a solution of the other class, or `end` if that is less. `n` events, those of the type that
+  /// has sides, whose duals and blossoms `tree` holds, at `ids`; they are used up. `matched_side(match)` says where a way out ends.
+  template <class Lowered, class MatchedSide>
+  std::int32_t run(const Tables& tables, const Bounds& bounds, const Lowered& lowered, Tree& tree, const std::int32_t* ids,
+                   const Index* events, int n, std::int32_t end, MatchedSide&& matched_side) noexcept {
+    tables_ = &tables;
+    bounds_ = &bounds;
+    tree_ = &tree;
+    ids_ = ids;
+    members_ = events;
+    n_members_ = n;
+    end_ = end;
+    n_touched_ = n_covered_ = 0;
+    queue_.begin(end);
+    begin(lowered, matched_side);
+    std::int32_t time = 0;
+    for (std::int32_t thing; (thing = queue_.pop(time)) >= 0;) {
+      if (time >= end_) break;
+      tree.now_ = time;
+      if (thing < n_ids_) settle(lowered, thing);
+      else if (thing < 2 * n_ids_) meet(lowered, thing - n_ids_);
+      else if (const auto id = static_cast<Index>(thing - 2 * n_ids_); tree.is_blossom(id)) fall_apart(lowered, id);
+      else if (tree.dual(id).label == Label::outside) grow(id, root_leaf);
+    }
+    queue_.end();
+    for (int k = 0; k < n_touched_; ++k) forget(bounds, touched_[k]);
+    return end_;
+  }
+
+ private:
+  static constexpr Index root_leaf = -1, nobody = -2;
+  /// When the first wave passes a check, and whose radius covers it. Before any other wave that is the side's own, along edges that
+  /// weigh what the tables say, as if it were there already: only what comes sooner is followed from check to check.
+  struct Check {
+    std::int32_t time = 0;     // of the wave; its source's own place was passed a radius before that one grew
+    std::int32_t covered = 0;  // how much of the owner's radius is left here, when that was last outside
+    Index source = root_leaf;
+    Index owner = nobody;
+    bool is_outside = false;                      // covered by what is outside the tree
+    bool is_reached = false, is_settled = false;  // by a wave that is followed
+    bool is_touched = false;
+  };
+  /// Plus items that were merged form a group, known by one of them or by the root (the side and all that is matched to it).
+  struct Group {
+    std::int32_t up = 0;    // towards the representative
+    std::int32_t base = 0;  // of a representative: the item whose matching edge leads to the root
+    std::uint32_t mark = 0;
+  };
+  /// What a wave at a check meets next: an event's leaf by its radius, or another wave by its source.
+  struct Seen {
+    std::int32_t id, time;
+  };
+  static constexpr int n_seen_max = 256;
+  struct Meeting {
+    std::int32_t time = 0;
+    Index with = nobody;
+    bool is_outside = false;
+  };
+  std::size_t n_things() const noexcept { return 2 * static_cast<std::size_t>(n_ids_) + static_cast<std::size_t>(n_items_); }
+  Group& group(std::int32_t id) noexcept { return groups_[static_cast<std::size_t>(id)]; }
+  std::int32_t root() const noexcept { return n_items_; }
+  std::int32_t find(std::int32_t id) noexcept {
+    while (group(id).up != id) id = group(id).up = group(group(id).up).up;
+    return id;
+  }
+  std::int32_t group_of(Index leaf) noexcept { return find(leaf < 0 ? root() : tree_->dual(leaf).top); }
+  /// An item in the tree: alone in its group if it is plus.
+  void enter(std::int32_t id) noexcept { group(id) = {id, id, 0}; }
+  void push(std::int32_t thing, std::int32_t time) noexcept {
+    if (time < end_) queue_.push(thing, spinel::max(time, tree_->now_));
+  }
+  /// Of a plus leaf: when its wave passes a check that it covered.
+  std::int32_t wave_of(Index leaf, const Check& check) const noexcept {
+    return radius_[leaf] - check.covered - tree_->dual(leaf).radius;
+  }
+
+  // == Checks ==
+  void forget(const Bounds& bounds, std::int32_t id) noexcept {
+    checks_[id] = Check{};
+    checks_[id].time = bounds.to_side(0, id);
+  }
+  Check& touch(std::int32_t id) noexcept {
+    Check& check = checks_[id];
+    if (!check.is_touched) {
+      check.is_touched = true;
+      touched_[n_touched_++] = id;
+    }
+    return check;
+  }
+  /// `visit(id, weight)` for all edges at a check, those that are lowered as well; `out(weight)` for lowered ones to the boundary.
+  template <class Lowered, class Visit, class Out>
+  void for_edges(const Lowered& lowered, std::int32_t id, Visit&& visit, Out&& out) const noexcept {
+    const int row = tables_->layout.edge_row(tables_->layout.site(id)), degree = tables_->degree[row];
+    const LatticeEdge* const edges = tables_->edges[row];
+    for (int e = 0; e < degree; ++e) visit(id + edges[e].offset, distance_of(edges[e].weight));
+    lowered.at(
+        id, [&](std::int32_t to, MarkedDistance weight) { visit(to, distance_of(weight)); }, out);
+  }
+  /// What every event's radius covers, by event. An event's own place is its own.
+  template <class Lowered>
+  void cover(const Lowered& lowered) noexcept {
+    const Tree& tree = *tree_;
+    for (int k = 0; k < n_members_; ++k) {
+      const Index leaf = members_[k];
+      Check& check = touch(ids_[leaf]);
+      check.owner = leaf;
+      check.covered = radius_[leaf] = tree.dual(leaf).radius;
+      first_covered_[leaf] = nobody;
+      covered_[k] = ids_[leaf];
+    }
+    n_covered_ = n_members_;
+    // Mostly once: few radii cover anything but their event.
+    for (bool again = true; again;) {
+      again = false;
+      for (int k = 0; k < n_covered_; ++k) {
+        const Check& own = checks_[covered_[k]];
+        if (own.covered <= tables_->lightest && !lowered.has(covered_[k])) continue;
+        for_edges(
+            lowered, covered_[k],
+            [&](std::int32_t to, std::int32_t weight) {
+              if (own.covered - weight <= checks_[to].covered) return;
+              Check& check = touch(to);
+              if (check.owner == nobody) covered_[n_covered_++] = to;
+              else again = true;
+              check.covered = own.covered - weight;
+              check.owner = own.owner;
+            },
+            [](MarkedDistance) {});
+      }
+    }
+    for (int k = 0; k < n_covered_; ++k) {
+      std::int32_t& first = first_covered_[checks_[covered_[k]].owner];
+      next_covered_[covered_[k]] = first;
+      first = covered_[k];
+    }
+  }
+  /// The wave from `source` passes check `id`, if it is the first one there.
+  void reach(std::int32_t id, std::int32_t time, Index source) noexcept {
+    Check& check = touch(id);
+    check.time = time;
+    check.source = source;
+    check.is_reached = true;
+    push(id, time);
+  }
+
+  // == The tree ==
+  template <class Lowered, class MatchedSide>
+  void begin(const Lowered& lowered, MatchedSide&& matched_side) noexcept {
+    Tree& tree = *tree_;
+    tree.now_ = 0;
+    tree.n_growing_ = tree.n_plus_ = tree.n_minus_ = 0;
+    n_marks_ = 0;
+    enter(root());
+    cover(lowered);
+    for (int k = 0; k < n_members_; ++k) {
+      const Index id = tree.dual(members_[k]).top;
+      if (tree.match(id).v != Tree::to_boundary || tree.first_leaf(id) != members_[k] || matched_side(tree.match(id)) != 0) continue;
+      group(id) = {root(), id, 0};
+      tree.dual(id).label = Label::plus;
+      tree.for_leaves(id, [&](Index leaf) {
+        tree.touch(leaf);
+        tree.dual(leaf).label = Label::plus;
+        tree.grow_leaf(leaf);
+      });
+    }
+    for (int k = 0; k < n_covered_; ++k) checks_[covered_[k]].is_outside = tree.dual(checks_[covered_[k]].owner).label == Label::outside;
+    spread_root(lowered);
+    spread_from(0);
+  }
+  /// The side's own wave: whom it meets that is outside, and where lowered edges bring it sooner.
+  template <class Lowered>
+  void spread_root(const Lowered& lowered) noexcept {
+    for (int k = 0; k < n_members_; ++k) {
+      const Index leaf = members_[k];
+      if (tree_->dual(leaf).label == Label::outside) push_by_side(leaf, bounds_->to_side(0, ids_[leaf]) - radius_[leaf]);
+    }
+    const auto come = [&](std::int32_t id, std::int32_t time) {
+      const Check& check = checks_[id];
+      if (check.is_outside) push_by_side(check.owner, time - check.covered);
+      if (time < spinel::min(check.time, end_)) reach(id, time, root_leaf);
+    };
+    lowered.for_ends([&](std::int32_t id, std::int32_t along, MarkedDistance weight) {
+      if (!bounds_->counts(id)) return;
+      if (along != 0) come(id + along, bounds_->to_side(0, id) + distance_of(weight));
+      else if (bounds_->side_of(id, weight) == 0) come(id, distance_of(weight));
+      else end_ = spinel::min(end_, spinel::max(bounds_->to_side(0, id) + distance_of(weight), tree_->now_));
+    });
+  }
+  void mark_outside(Index leaf, bool is_outside) noexcept {
+    for (std::int32_t id = first_covered_[leaf]; id >= 0; id = next_covered_[id]) checks_[id].is_outside = is_outside & (checks_[id].covered >= 0);
+  }
+  void push_by_side(Index leaf, std::int32_t time) noexcept { push(2 * n_ids_ + leaf, time); }
+
+  /// The leaves that began to grow since there were `first`.
+  void spread_from(int first) noexcept {
+    for (int k = first; k < tree_->n_growing_; ++k) {
+      const Index leaf = tree_->next_[k].u;
+      for (std::int32_t id = first_covered_[leaf]; id >= 0; id = next_covered_[id]) {
+        const Check& check = checks_[id];
+        const std::int32_t time = wave_of(leaf, check);
+        if (time < check.time || (time == check.time && !check.is_reached)) reach(id, time, leaf);
+        else if (check.is_settled) push(n_ids_ + id, tree_->now_);
+      }
+    }
+  }
+  template <class Lowered>
+  void settle(const Lowered& lowered, std::int32_t id) noexcept {
+    Check& own = checks_[id];
+    own.is_settled = true;
+    const std::int32_t time = own.time;
+    const Index source = own.source;
+    const auto out = [&](std::int32_t then) { end_ = spinel::min(end_, spinel::max(then, tree_->now_)); };
+    out(time + bounds_->to_side(1, id));
+    const int n = look_around(lowered, id, true, [&](MarkedDistance weight) {
+      if (bounds_->side_of(id, weight) == 1) out(time + distance_of(weight));
+    });
+    if (const Meeting next = next_meeting(lowered, id, n); next.with != nobody) push(n_ids_ + id, next.time);
+    for (int k = 0; k < n; ++k)
+      if (seen_[k].time < spinel::min(checks_[seen_[k].id].time, end_)) reach(seen_[k].id, seen_[k].time, source);
+  }
+  /// Lists in `seen_` whom the wave at a check may meet across an edge and, with `spreads`, whom it reaches first.
+  template <class Lowered, class Out>
+  int look_around(const Lowered& lowered, std::int32_t id, bool spreads, Out&& out) noexcept {
+    const Check own = checks_[id];
+    const int row = tables_->layout.edge_row(tables_->layout.site(id)), degree = tables_->degree[row];
+    const LatticeEdge* const edges = tables_->edges[row];
+    int n = 0;
+    // Most are of no interest; those that are, are found without branches.
+    for (int e = 0; e < degree; ++e) {
+      const std::int32_t to = id + edges[e].offset, time = own.time + distance_of(edges[e].weight);
+      const Check& other = checks_[to];
+      seen_[n] = {to, time};
+      n += other.is_outside | (other.is_settled & (other.source != own.source)) | (spreads & (time < other.time));
+    }
+    lowered.at(
+        id,
+        [&](std::int32_t to, MarkedDistance weight) {
+          if (n < n_seen_max) seen_[n++] = {to, own.time + distance_of(weight)};
+        },
+        out);
+    return n;
+  }
+  /// Of whom `seen_` lists.
+  template <class Lowered>
+  Meeting next_meeting(const Lowered& lowered, std::int32_t id, int n) noexcept {
+    const Check& own = checks_[id];
+    const std::int32_t own_group = group_of(own.source);
+    Meeting next{end_, nobody, false};
+    const auto meet_wave = [&](Index source, std::int32_t both) {
+      if (both >> 1 < next.time && group_of(source) != own_group) next = {both >> 1, source, false};
+    };
+    meet_wave(root_leaf, own.time + bounds_->to_side(0, id));
+    if (own.owner != nobody && own.owner != own.source && tree_->dual(own.owner).label == Label::plus)
+      meet_wave(own.owner, own.time + wave_of(own.owner, own));
+    for (int k = 0; k < n; ++k) {
+      const Check& other = checks_[seen_[k].id];
+      if (other.is_outside) {
+        if (const std::int32_t time = seen_[k].time - other.covered; time < next.time) next = {time, other.owner, true};
+      } else if (other.is_settled | !other.is_reached) {
+        meet_wave(other.source, seen_[k].time + other.time);
+      }
+    }
+    lowered.at(id, [](std::int32_t, MarkedDistance) {}, [&](MarkedDistance weight) {
+      if (bounds_->side_of(id, weight) == 0) meet_wave(root_leaf, own.time + distance_of(weight));
+    });
+    return next;
+  }
+  /// What the wave at a check was to meet may have changed, but is not sooner.
+  template <class Lowered>
+  void meet(const Lowered& lowered, std::int32_t id) noexcept {
+    while (true) {
+      const Meeting next = next_meeting(lowered, id, look_around(lowered, id, false, [](MarkedDistance) {}));
+      if (next.with == nobody) return;
+      if (next.time > tree_->now_) return push(n_ids_ + id, next.time);
+      if (next.is_outside) grow(next.with, checks_[id].source);
+      else merge(group_of(checks_[id].source), group_of(next.with));
+      if (end_ <= tree_->now_) return;
+    }
+  }
+
+  /// The outside item of `leaf`, met by leaf `from` or the side itself, becomes minus, its partner plus.
+  void grow(Index leaf, Index from) noexcept {
+    Tree& tree = *tree_;
+    const Index minus = tree.dual(leaf).top, partner = tree.match(minus).v;
+    if (partner == Tree::to_boundary) {  // on the other side
+      end_ = tree.now_;
+      return;
+    }
+    const int before = tree.n_growing_;
+    enter(minus);
+    enter(tree.dual(partner).top);
+    for (const Index id : {minus, tree.dual(partner).top}) tree.for_leaves(id, [&](Index met) { mark_outside(met, false); });
+    tree.grow(minus, {0, from, leaf});
+    if (tree.is_blossom(minus)) push(2 * n_ids_ + minus, tree.dual(minus).radius);
+    spread_from(before);
+  }
+  /// A minus blossom without a dual of its own: some of what it was is outside again, where waves have been.
+  template <class Lowered>
+  SPINEL_NOINLINE void fall_apart(const Lowered& lowered, Index blossom) noexcept {
+    Tree& tree = *tree_;
+    if (tree.item(blossom).parent >= 0 || tree.leaf_count_[blossom - tree.n_leaves_max()] == 0) return;
+    if (tree.dual(blossom).label != Label::minus || tree.dual(blossom).radius != tree.now_) return;
+    const int before = tree.n_growing_, n_plus = tree.n_plus_, n_minus = tree.n_minus_ - 1;
+    tree.expand_blossom(blossom);
+    for (int k = n_plus; k < tree.n_plus_; ++k) enter(tree.plus_[k]);
+    for (int k = n_minus; k < tree.n_minus_; ++k) {
+      enter(tree.minus_[k]);
+      if (tree.is_blossom(tree.minus_[k])) push(2 * n_ids_ + tree.minus_[k], tree.dual(tree.minus_[k]).radius);
+    }
+    // With smaller radii, so the side meets them later than it was to.
+    for (int k = 0; k < n_members_; ++k) {
+      const Index leaf = members_[k];
+      queue_.drop(2 * n_ids_ + leaf);
+      if (tree.dual(leaf).label != Label::outside) continue;
+      for (std::int32_t id = first_covered_[leaf]; id >= 0; id = next_covered_[id])
+        checks_[id].covered += tree.dual(leaf).radius - radius_[leaf];
+      radius_[leaf] = tree.dual(leaf).radius;
+      mark_outside(leaf, true);
+    }
+    spread_root(lowered);
+    for (int k = 0; k < n_members_; ++k) {
+      const Index leaf = members_[k];
+      if (tree.dual(leaf).label != Label::outside) continue;
+      for (std::int32_t id = first_covered_[leaf]; id >= 0; id = next_covered_[id])
+        for_edges(
+            lowered, id,
+            [&](std::int32_t to, std::int32_t) {
+              if (checks_[to].is_settled) push(n_ids_ + to, tree.now_);
+            },
+            [](MarkedDistance) {});
+    }
+    spread_from(before);
+  }
+  /// Two groups of the tree met: with all that is between them and their first common ancestor they become one.
+  void merge(std::int32_t one, std::int32_t two) noexcept {
+    Tree& tree = *tree_;
+    const auto minus_above = [&](std::int32_t id) -> std::int32_t {
+      return tree.dual(tree.match(static_cast<Index>(group(id).base)).v).top;
+    };
+    const auto plus_above = [&](std::int32_t minus) { return group_of(tree.item(static_cast<Index>(minus)).tree.u); };
+    ++n_marks_;
+    for (std::int32_t id = one;; id = plus_above(minus_above(id))) {
+      group(id).mark = n_marks_;
+      if (id == root()) break;
+    }
+    std::int32_t common = two;
+    while (group(common).mark != n_marks_) common = plus_above(minus_above(common));
+    const int before = tree.n_growing_;
+    for (std::int32_t id : {one, two})
+      while (id != common) {
+        const std::int32_t minus = minus_above(id), above = plus_above(minus);
+        group(id).up = common;
+        group(minus).up = common;
+        tree.dual(static_cast<Index>(minus)).label = Label::plus;
+        Tree::erase(tree.minus_, tree.n_minus_, static_cast<Index>(minus));
+        tree.for_leaves(static_cast<Index>(minus), [&](Index leaf) {
+          tree.dual(leaf).radius -= 2 * tree.now_;
+          tree.dual(leaf).label = Label::plus;
+          tree.grow_leaf(leaf);
+        });
+        id = above;
+      }
+    spread_from(before);
+  }
+
+  // == Permanent: fixed at set-up ==
+  std::int32_t n_items_ = 0, n_ids_ = 0;
+  LatticeArray<Check, Sizes::ids> checks_;
+  // == Per shot ==
+  const Tables* tables_ = nullptr;
+  const Bounds* bounds_ = nullptr;
+  Tree* tree_ = nullptr;
+  const std::int32_t* ids_ = nullptr;
+  const Index* members_ = nullptr;
+  int n_members_ = 0, n_touched_ = 0, n_covered_ = 0;
+  std::int32_t end_ = 0;  // the earliest that the tree is known to meet the other side
+  std::uint32_t n_marks_ = 0;
+  Seen seen_[n_seen_max + Tables::max_degree + 1];
+  LatticeGapQueue<Sizes::of(2 * Sizes::ids + Sizes::items)> queue_;  ///< waves at checks, their meetings, items met by the side or falling apart
+  LatticeArray<Group, Sizes::of(Sizes::items + 1)> groups_;
+  LatticeArray<std::int32_t, Sizes::detectors> touched_, covered_, first_covered_, radius_;
+  LatticeArray<std::int32_t, Sizes::ids> next_covered_;
+};
+
+}  // namespace spinel::detail
