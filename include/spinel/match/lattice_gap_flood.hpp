@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gap on the lattice itself, exact with any weights and whatever blossoms it takes: from the state that the lattice matcher's
-// trees left, one side of the boundary grows as the root of an alternating tree until this meets the other side, and the time that
-// has passed then is the gap. What is matched to the first side grows with it from the start. A growing event is a wave that
-// spreads over the checks, which keep the wave that came first; so no distances are needed, and a shot's own weights are as good.
+// trees left, both sides of the boundary grow as roots of two alternating trees until these meet, which is when half of the gap has
+// passed. What is matched to a side grows with it from the start. A growing event is a wave that spreads over the checks, which
+// keep the wave that came first; so no distances are needed, and a shot's own weights are as good.
 // Source: as gap_search.hpp; waves as in flooding decoders (arXiv:2303.15933), but those that the finished matching starts from.
 #pragma once
 
@@ -49,7 +49,9 @@ class LatticeGapFlood {
     next_covered_.lay_out(static_cast<std::size_t>(n_ids_), arena);
     first_covered_.lay_out(n, arena);
     radius_.lay_out(n, arena);
-    groups_.lay_out(n_items + 1, arena);
+    by_side_time_.lay_out(n, arena);
+    by_side_.lay_out(n, arena);
+    groups_.lay_out(n_items + 2, arena);
     queue_.lay_out(n_things(), arena);
   }
   /// For `bounds`, which are built.
@@ -69,9 +71,10 @@ class LatticeGapFlood {
     ids_ = ids;
     members_ = events;
     n_members_ = n;
-    end_ = end;
+    gap_ = end;
+    end_ = (end + 1) / 2;
     n_touched_ = n_covered_ = 0;
-    queue_.begin(end);
+    queue_.begin(end_);
     begin(lowered, matched_side);
     std::int32_t time = 0;
     for (std::int32_t thing; (thing = queue_.pop(time)) >= 0;) {
@@ -80,31 +83,34 @@ class LatticeGapFlood {
       if (thing < n_ids_) settle(lowered, thing);
       else if (thing < 2 * n_ids_) meet(lowered, thing - n_ids_);
       else if (const auto id = static_cast<Index>(thing - 2 * n_ids_); tree.is_blossom(id)) fall_apart(lowered, id);
-      else if (tree.dual(id).label == Label::outside) grow(id, root_leaf);
+      else if (tree.dual(id).label == Label::outside) grow(id, by_side_[id]);
     }
     queue_.end();
     for (int k = 0; k < n_touched_; ++k) forget(bounds, touched_[k]);
-    return end_;
+    return gap_;
   }
 
  private:
-  static constexpr Index root_leaf = -1, nobody = -2;
-  /// When the first wave passes a check, and whose radius covers it. Before any other wave that is the side's own, along edges that
+  static constexpr Index nobody = -3;
+  /// In place of a leaf.
+  static constexpr Index root_leaf(int side) noexcept { return static_cast<Index>(-1 - side); }
+  /// When the first wave passes a check, and whose radius covers it. Before any other wave that is the nearer side's, along edges that
   /// weigh what the tables say, as if it were there already: only what comes sooner is followed from check to check.
   struct Check {
     std::int32_t time = 0;     // of the wave; its source's own place was passed a radius before that one grew
     std::int32_t covered = 0;  // how much of the owner's radius is left here, when that was last outside
-    Index source = root_leaf;
+    Index source = root_leaf(0);
     Index owner = nobody;
     bool is_outside = false;                      // covered by what is outside the tree
     bool is_reached = false, is_settled = false;  // by a wave that is followed
     bool is_touched = false;
   };
-  /// Plus items that were merged form a group, known by one of them or by the root (the side and all that is matched to it).
+  /// Plus items that were merged form a group, known by one of them or by a root (a side and all that is matched to it).
   struct Group {
     std::int32_t up = 0;    // towards the representative
     std::int32_t base = 0;  // of a representative: the item whose matching edge leads to the root
     std::uint32_t mark = 0;
+    std::uint8_t side = 0;  // of every item in a tree
   };
   /// What a wave at a check meets next: an event's leaf by its radius, or another wave by its source.
   struct Seen {
@@ -118,14 +124,19 @@ class LatticeGapFlood {
   };
   std::size_t n_things() const noexcept { return 2 * static_cast<std::size_t>(n_ids_) + static_cast<std::size_t>(n_items_); }
   Group& group(std::int32_t id) noexcept { return groups_[static_cast<std::size_t>(id)]; }
-  std::int32_t root() const noexcept { return n_items_; }
+  std::int32_t root(int side) const noexcept { return n_items_ + side; }
   std::int32_t find(std::int32_t id) noexcept {
     while (group(id).up != id) id = group(id).up = group(group(id).up).up;
     return id;
   }
-  std::int32_t group_of(Index leaf) noexcept { return find(leaf < 0 ? root() : tree_->dual(leaf).top); }
-  /// An item in the tree: alone in its group if it is plus.
-  void enter(std::int32_t id) noexcept { group(id) = {id, id, 0}; }
+  std::int32_t group_of(Index leaf) noexcept { return find(leaf < 0 ? root(-1 - leaf) : tree_->dual(leaf).top); }
+  /// An item in a tree: alone in its group if it is plus.
+  void enter(std::int32_t id, int side) noexcept { group(id) = {id, id, 0, static_cast<std::uint8_t>(side)}; }
+  /// A way from side to side costs so much.
+  void meet_sides(std::int32_t gap) noexcept {
+    gap_ = spinel::min(gap_, gap);
+    end_ = (gap_ + 1) / 2;
+  }
   void push(std::int32_t thing, std::int32_t time) noexcept {
     if (time < end_) queue_.push(thing, spinel::max(time, tree_->now_));
   }
@@ -137,7 +148,9 @@ class LatticeGapFlood {
   // == Checks ==
   void forget(const Bounds& bounds, std::int32_t id) noexcept {
     checks_[id] = Check{};
-    checks_[id].time = bounds.to_side(0, id);
+    const std::int32_t to_0 = bounds.to_side(0, id), to_1 = bounds.to_side(1, id);
+    checks_[id].time = spinel::min(to_0, to_1);
+    checks_[id].source = root_leaf(to_1 < to_0);
   }
   Check& touch(std::int32_t id) noexcept {
     Check& check = checks_[id];
@@ -210,12 +223,13 @@ class LatticeGapFlood {
     tree.now_ = 0;
     tree.n_growing_ = tree.n_plus_ = tree.n_minus_ = 0;
     n_marks_ = 0;
-    enter(root());
+    for (int side = 0; side < 2; ++side) enter(root(side), side);
     cover(lowered);
     for (int k = 0; k < n_members_; ++k) {
       const Index id = tree.dual(members_[k]).top;
-      if (tree.match(id).v != Tree::to_boundary || tree.first_leaf(id) != members_[k] || matched_side(tree.match(id)) != 0) continue;
-      group(id) = {root(), id, 0};
+      if (tree.match(id).v != Tree::to_boundary || tree.first_leaf(id) != members_[k]) continue;
+      const int side = matched_side(tree.match(id));
+      group(id) = {root(side), id, 0, static_cast<std::uint8_t>(side)};
       tree.dual(id).label = Label::plus;
       tree.for_leaves(id, [&](Index leaf) {
         tree.touch(leaf);
@@ -227,30 +241,37 @@ class LatticeGapFlood {
     spread_root(lowered);
     spread_from(0);
   }
-  /// The side's own wave: whom it meets that is outside, and where lowered edges bring it sooner.
+  /// The sides' own waves: whom they meet that is outside, and where lowered edges bring them sooner.
   template <class Lowered>
   void spread_root(const Lowered& lowered) noexcept {
     for (int k = 0; k < n_members_; ++k) {
       const Index leaf = members_[k];
-      if (tree_->dual(leaf).label == Label::outside) push_by_side(leaf, bounds_->to_side(0, ids_[leaf]) - radius_[leaf]);
+      by_side_time_[leaf] = end_;
+      if (tree_->dual(leaf).label != Label::outside) continue;
+      const int side = bounds_->to_side(1, ids_[leaf]) < bounds_->to_side(0, ids_[leaf]);
+      meet_by_side(leaf, bounds_->to_side(side, ids_[leaf]) - radius_[leaf], side);
     }
-    const auto come = [&](std::int32_t id, std::int32_t time) {
+    const auto come = [&](std::int32_t id, std::int32_t time, int side) {
+      meet_sides(time + bounds_->to_side(1 - side, id));
       const Check& check = checks_[id];
-      if (check.is_outside) push_by_side(check.owner, time - check.covered);
-      if (time < spinel::min(check.time, end_)) reach(id, time, root_leaf);
+      if (check.is_outside) meet_by_side(check.owner, time - check.covered, side);
+      if (time < spinel::min(check.time, end_)) reach(id, time, root_leaf(side));
     };
     lowered.for_ends([&](std::int32_t id, std::int32_t along, MarkedDistance weight) {
       if (!bounds_->counts(id)) return;
-      if (along != 0) come(id + along, bounds_->to_side(0, id) + distance_of(weight));
-      else if (bounds_->side_of(id, weight) == 0) come(id, distance_of(weight));
-      else end_ = spinel::min(end_, spinel::max(bounds_->to_side(0, id) + distance_of(weight), tree_->now_));
+      if (along == 0) return come(id, distance_of(weight), bounds_->side_of(id, weight));
+      for (int side = 0; side < 2; ++side) come(id + along, bounds_->to_side(side, id) + distance_of(weight), side);
     });
+  }
+  void meet_by_side(Index leaf, std::int32_t time, int side) noexcept {
+    if (time >= spinel::min(by_side_time_[leaf], end_)) return;
+    by_side_time_[leaf] = time;
+    by_side_[leaf] = root_leaf(side);
+    push(2 * n_ids_ + leaf, time);
   }
   void mark_outside(Index leaf, bool is_outside) noexcept {
     for (std::int32_t id = first_covered_[leaf]; id >= 0; id = next_covered_[id]) checks_[id].is_outside = is_outside & (checks_[id].covered >= 0);
   }
-  void push_by_side(Index leaf, std::int32_t time) noexcept { push(2 * n_ids_ + leaf, time); }
-
   /// The leaves that began to grow since there were `first`.
   void spread_from(int first) noexcept {
     for (int k = first; k < tree_->n_growing_; ++k) {
@@ -269,18 +290,14 @@ class LatticeGapFlood {
     own.is_settled = true;
     const std::int32_t time = own.time;
     const Index source = own.source;
-    const auto out = [&](std::int32_t then) { end_ = spinel::min(end_, spinel::max(then, tree_->now_)); };
-    out(time + bounds_->to_side(1, id));
-    const int n = look_around(lowered, id, true, [&](MarkedDistance weight) {
-      if (bounds_->side_of(id, weight) == 1) out(time + distance_of(weight));
-    });
+    const int n = look_around(lowered, id, true);
     if (const Meeting next = next_meeting(lowered, id, n); next.with != nobody) push(n_ids_ + id, next.time);
     for (int k = 0; k < n; ++k)
       if (seen_[k].time < spinel::min(checks_[seen_[k].id].time, end_)) reach(seen_[k].id, seen_[k].time, source);
   }
   /// Lists in `seen_` whom the wave at a check may meet across an edge and, with `spreads`, whom it reaches first.
-  template <class Lowered, class Out>
-  int look_around(const Lowered& lowered, std::int32_t id, bool spreads, Out&& out) noexcept {
+  template <class Lowered>
+  int look_around(const Lowered& lowered, std::int32_t id, bool spreads) noexcept {
     const Check own = checks_[id];
     const int row = tables_->layout.edge_row(tables_->layout.site(id)), degree = tables_->degree[row];
     const LatticeEdge* const edges = tables_->edges[row];
@@ -297,7 +314,7 @@ class LatticeGapFlood {
         [&](std::int32_t to, MarkedDistance weight) {
           if (n < n_seen_max) seen_[n++] = {to, own.time + distance_of(weight)};
         },
-        out);
+        [](MarkedDistance) {});
     return n;
   }
   /// Of whom `seen_` lists.
@@ -307,9 +324,12 @@ class LatticeGapFlood {
     const std::int32_t own_group = group_of(own.source);
     Meeting next{end_, nobody, false};
     const auto meet_wave = [&](Index source, std::int32_t both) {
-      if (both >> 1 < next.time && group_of(source) != own_group) next = {both >> 1, source, false};
+      if (both >> 1 >= next.time) return;
+      const std::int32_t other_group = group_of(source);
+      if (group(other_group).side != group(own_group).side) meet_sides(both);
+      else if (other_group != own_group) next = {both >> 1, source, false};
     };
-    meet_wave(root_leaf, own.time + bounds_->to_side(0, id));
+    for (int side = 0; side < 2; ++side) meet_wave(root_leaf(side), own.time + bounds_->to_side(side, id));
     if (own.owner != nobody && own.owner != own.source && tree_->dual(own.owner).label == Label::plus)
       meet_wave(own.owner, own.time + wave_of(own.owner, own));
     for (int k = 0; k < n; ++k) {
@@ -321,7 +341,7 @@ class LatticeGapFlood {
       }
     }
     lowered.at(id, [](std::int32_t, MarkedDistance) {}, [&](MarkedDistance weight) {
-      if (bounds_->side_of(id, weight) == 0) meet_wave(root_leaf, own.time + distance_of(weight));
+      meet_wave(root_leaf(bounds_->side_of(id, weight)), own.time + distance_of(weight));
     });
     return next;
   }
@@ -329,26 +349,21 @@ class LatticeGapFlood {
   template <class Lowered>
   void meet(const Lowered& lowered, std::int32_t id) noexcept {
     while (true) {
-      const Meeting next = next_meeting(lowered, id, look_around(lowered, id, false, [](MarkedDistance) {}));
+      const Meeting next = next_meeting(lowered, id, look_around(lowered, id, false));
       if (next.with == nobody) return;
       if (next.time > tree_->now_) return push(n_ids_ + id, next.time);
       if (next.is_outside) grow(next.with, checks_[id].source);
       else merge(group_of(checks_[id].source), group_of(next.with));
-      if (end_ <= tree_->now_) return;
     }
   }
 
-  /// The outside item of `leaf`, met by leaf `from` or the side itself, becomes minus, its partner plus.
+  /// The outside item of `leaf`, met by leaf `from` or a side itself, becomes minus, its partner plus.
   void grow(Index leaf, Index from) noexcept {
     Tree& tree = *tree_;
     const Index minus = tree.dual(leaf).top, partner = tree.match(minus).v;
-    if (partner == Tree::to_boundary) {  // on the other side
-      end_ = tree.now_;
-      return;
-    }
-    const int before = tree.n_growing_;
-    enter(minus);
-    enter(tree.dual(partner).top);
+    const int before = tree.n_growing_, side = group(group_of(from)).side;
+    enter(minus, side);
+    enter(tree.dual(partner).top, side);
     for (const Index id : {minus, tree.dual(partner).top}) tree.for_leaves(id, [&](Index met) { mark_outside(met, false); });
     tree.grow(minus, {0, from, leaf});
     if (tree.is_blossom(minus)) push(2 * n_ids_ + minus, tree.dual(minus).radius);
@@ -360,11 +375,11 @@ class LatticeGapFlood {
     Tree& tree = *tree_;
     if (tree.item(blossom).parent >= 0 || tree.leaf_count_[blossom - tree.n_leaves_max()] == 0) return;
     if (tree.dual(blossom).label != Label::minus || tree.dual(blossom).radius != tree.now_) return;
-    const int before = tree.n_growing_, n_plus = tree.n_plus_, n_minus = tree.n_minus_ - 1;
+    const int before = tree.n_growing_, n_plus = tree.n_plus_, n_minus = tree.n_minus_ - 1, side = group(blossom).side;
     tree.expand_blossom(blossom);
-    for (int k = n_plus; k < tree.n_plus_; ++k) enter(tree.plus_[k]);
+    for (int k = n_plus; k < tree.n_plus_; ++k) enter(tree.plus_[k], side);
     for (int k = n_minus; k < tree.n_minus_; ++k) {
-      enter(tree.minus_[k]);
+      enter(tree.minus_[k], side);
       if (tree.is_blossom(tree.minus_[k])) push(2 * n_ids_ + tree.minus_[k], tree.dual(tree.minus_[k]).radius);
     }
     // With smaller radii, so the side meets them later than it was to.
@@ -401,7 +416,7 @@ class LatticeGapFlood {
     ++n_marks_;
     for (std::int32_t id = one;; id = plus_above(minus_above(id))) {
       group(id).mark = n_marks_;
-      if (id == root()) break;
+      if (id >= n_items_) break;
     }
     std::int32_t common = two;
     while (group(common).mark != n_marks_) common = plus_above(minus_above(common));
@@ -433,12 +448,13 @@ class LatticeGapFlood {
   const std::int32_t* ids_ = nullptr;
   const Index* members_ = nullptr;
   int n_members_ = 0, n_touched_ = 0, n_covered_ = 0;
-  std::int32_t end_ = 0;  // the earliest that the tree is known to meet the other side
+  std::int32_t gap_ = 0, end_ = 0;  // what a way from side to side is known to cost, and when the trees meet on it
   std::uint32_t n_marks_ = 0;
   Seen seen_[n_seen_max + Tables::max_degree + 1];
   LatticeGapQueue<Sizes::of(2 * Sizes::ids + Sizes::items)> queue_;  ///< waves at checks, their meetings, items met by the side or falling apart
-  LatticeArray<Group, Sizes::of(Sizes::items + 1)> groups_;
-  LatticeArray<std::int32_t, Sizes::detectors> touched_, covered_, first_covered_, radius_;
+  LatticeArray<Group, Sizes::of(Sizes::items + 2)> groups_;
+  LatticeArray<std::int32_t, Sizes::detectors> touched_, covered_, first_covered_, radius_, by_side_time_;
+  LatticeArray<Index, Sizes::detectors> by_side_;  ///< which one meets an outside leaf first
   LatticeArray<std::int32_t, Sizes::ids> next_covered_;
 };
 
