@@ -286,70 +286,73 @@ class LatticeGapFlood {
   }
   template <class Lowered>
   void settle(const Lowered& lowered, std::int32_t id) noexcept {
-    Check& own = checks_[id];
-    own.is_settled = true;
-    const std::int32_t time = own.time;
-    const Index source = own.source;
-    const int n = look_around(lowered, id, true);
-    if (const Meeting next = next_meeting(lowered, id, n); next.with != nobody) push(n_ids_ + id, next.time);
-    for (int k = 0; k < n; ++k)
-      if (seen_[k].time < spinel::min(checks_[seen_[k].id].time, end_)) reach(seen_[k].id, seen_[k].time, source);
+    checks_[id].is_settled = true;
+    if (const Meeting next = look_around<true>(lowered, id); next.with != nobody) push(n_ids_ + id, next.time);
+    const Index source = checks_[id].source;
+    for (int k = 0; k < n_reached_; ++k)
+      if (reached_[k].time < spinel::min(checks_[reached_[k].id].time, end_)) reach(reached_[k].id, reached_[k].time, source);
   }
-  /// Lists in `seen_` whom the wave at a check may meet across an edge and, with `spreads`, whom it reaches first.
-  template <class Lowered>
-  int look_around(const Lowered& lowered, std::int32_t id, bool spreads) noexcept {
+  /// What the wave at a check meets next; with `spreads` those whom it may reach first are listed in `reached_`.
+  template <bool spreads, class Lowered>
+  Meeting look_around(const Lowered& lowered, std::int32_t id) noexcept {
     const Check own = checks_[id];
+    const std::int32_t own_group = group_of(own.source);
+    const int side = group(own_group).side;
+    // The sides' own waves pass all checks.
+    meet_sides(own.time + bounds_->to_side(1 - side, id));
+    Meeting next{end_, nobody, false};
+    if (const std::int32_t time = (own.time + bounds_->to_side(side, id)) >> 1; (own_group != root(side)) & (time < end_))
+      next = {time, root_leaf(side), false};
+    const auto meet_wave = [&](Index source, std::int32_t both) {
+      if (both >> 1 >= next.time) return;
+      const std::int32_t other_group = group_of(source);
+      if (group(other_group).side != side) meet_sides(both);
+      else if (other_group != own_group) next = {both >> 1, source, false};
+    };
+    if (own.owner != nobody && own.owner != own.source && tree_->dual(own.owner).label == Label::plus)
+      meet_wave(own.owner, own.time + wave_of(own.owner, own));
+
     const int row = tables_->layout.edge_row(tables_->layout.site(id)), degree = tables_->degree[row];
     const LatticeEdge* const edges = tables_->edges[row];
-    int n = 0;
     // Most are of no interest; those that are, are found without branches.
+    const std::int32_t limit = next.time, end = end_;
+    int n = 0, n_met = 0;
     for (int e = 0; e < degree; ++e) {
       const std::int32_t to = id + edges[e].offset, time = own.time + distance_of(edges[e].weight);
       const Check& other = checks_[to];
-      seen_[n] = {to, time};
-      n += other.is_outside | (other.is_settled & (other.source != own.source)) | (spreads & (time < other.time));
+      if constexpr (spreads) {
+        reached_[n] = {to, time};
+        n += (time < other.time) & (time < end);
+      }
+      met_[n_met] = {to, time};
+      const std::int32_t when = other.is_outside ? time - other.covered : (time + other.time) >> 1;
+      n_met += (when < limit) & (other.is_outside | (other.is_settled & (other.source != own.source)));
     }
     lowered.at(
         id,
         [&](std::int32_t to, MarkedDistance weight) {
-          if (n < n_seen_max) seen_[n++] = {to, own.time + distance_of(weight)};
+          if (spinel::max(n, n_met) == n_seen_max) return;
+          const std::int32_t time = own.time + distance_of(weight);
+          met_[n_met++] = {to, time};
+          if constexpr (spreads) reached_[n++] = {to, time};
         },
-        [](MarkedDistance) {});
-    return n;
-  }
-  /// Of whom `seen_` lists.
-  template <class Lowered>
-  Meeting next_meeting(const Lowered& lowered, std::int32_t id, int n) noexcept {
-    const Check& own = checks_[id];
-    const std::int32_t own_group = group_of(own.source);
-    Meeting next{end_, nobody, false};
-    const auto meet_wave = [&](Index source, std::int32_t both) {
-      if (both >> 1 >= next.time) return;
-      const std::int32_t other_group = group_of(source);
-      if (group(other_group).side != group(own_group).side) meet_sides(both);
-      else if (other_group != own_group) next = {both >> 1, source, false};
-    };
-    for (int side = 0; side < 2; ++side) meet_wave(root_leaf(side), own.time + bounds_->to_side(side, id));
-    if (own.owner != nobody && own.owner != own.source && tree_->dual(own.owner).label == Label::plus)
-      meet_wave(own.owner, own.time + wave_of(own.owner, own));
-    for (int k = 0; k < n; ++k) {
-      const Check& other = checks_[seen_[k].id];
+        [&](MarkedDistance weight) { meet_wave(root_leaf(bounds_->side_of(id, weight)), own.time + distance_of(weight)); });
+    for (int k = 0; k < n_met; ++k) {
+      const Check& other = checks_[met_[k].id];
       if (other.is_outside) {
-        if (const std::int32_t time = seen_[k].time - other.covered; time < next.time) next = {time, other.owner, true};
+        if (const std::int32_t time = met_[k].time - other.covered; time < next.time) next = {time, other.owner, true};
       } else if (other.is_settled | !other.is_reached) {
-        meet_wave(other.source, seen_[k].time + other.time);
+        meet_wave(other.source, met_[k].time + other.time);
       }
     }
-    lowered.at(id, [](std::int32_t, MarkedDistance) {}, [&](MarkedDistance weight) {
-      meet_wave(root_leaf(bounds_->side_of(id, weight)), own.time + distance_of(weight));
-    });
+    n_reached_ = n;
     return next;
   }
   /// What the wave at a check was to meet may have changed, but is not sooner.
   template <class Lowered>
   void meet(const Lowered& lowered, std::int32_t id) noexcept {
     while (true) {
-      const Meeting next = next_meeting(lowered, id, look_around(lowered, id, false));
+      const Meeting next = look_around<false>(lowered, id);
       if (next.with == nobody) return;
       if (next.time > tree_->now_) return push(n_ids_ + id, next.time);
       if (next.is_outside) grow(next.with, checks_[id].source);
@@ -450,7 +453,8 @@ class LatticeGapFlood {
   int n_members_ = 0, n_touched_ = 0, n_covered_ = 0;
   std::int32_t gap_ = 0, end_ = 0;  // what a way from side to side is known to cost, and when the trees meet on it
   std::uint32_t n_marks_ = 0;
-  Seen seen_[n_seen_max + Tables::max_degree + 1];
+  int n_reached_ = 0;
+  Seen reached_[n_seen_max + Tables::max_degree + 1], met_[n_seen_max + Tables::max_degree + 1];
   LatticeGapQueue<Sizes::of(2 * Sizes::ids + Sizes::items)> queue_;  ///< waves at checks, their meetings, items met by the side or falling apart
   LatticeArray<Group, Sizes::of(Sizes::items + 2)> groups_;
   LatticeArray<std::int32_t, Sizes::detectors> touched_, covered_, first_covered_, radius_, by_side_time_;
