@@ -94,7 +94,7 @@ class LatticeGap {
   static constexpr bool is_correlated = Matcher::uses_mechanisms;
   static constexpr bool has_few_events = !is_correlated && Matcher::has_few_events;
   /// With more events waves over checks are faster than walks over events.
-  static constexpr int n_walked_max = 300;
+  static constexpr int n_walked_max = 400;
   /// Where the events are few, both classes by trying everything; false where they are not.
   template <class Kept>
   bool decode_few(const Matcher& matcher, const std::uint8_t* events, Kept&& kept, std::int64_t limit, ClassCosts& costs) const noexcept {
@@ -150,6 +150,7 @@ class LatticeGap {
       return flood_.run(matcher.tables_[0], bounds_, lowered, matcher.tree_, ids, members_, n, end, matched_side);
     };
     if constexpr (is_correlated) {
+      if (n == 0 && !matcher.overlay_.lowered.any()) return end;
       return flood(matcher.overlay_.lowered);
     } else {
       if (bounds_.has_pairs() && n <= n_walked_max) {
