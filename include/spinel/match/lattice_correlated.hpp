@@ -31,7 +31,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using Index = Index_;
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
-  using Paths = detail::LatticePaths<Layout>;
+  using Paths = detail::LatticePaths<Layout, BitOps>;
   /// Where all distances within a check type fit a table, up to ten events of either are paired by trying everything.
   static constexpr int few_size = static_cast<int>(Layout::n_positions * (Sizes::layout.last_layer() + 1) + 16) / 16 * 16;
   static constexpr bool has_few_events = Layout::is_fixed && n_models == 1 && few_size <= 256;
@@ -270,10 +270,11 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     };
     const detail::LatticeImplied<Layout>& implied_by = implied_[model];
     Paths paths(this->tables_[model], this->search_);
-    const auto imply = [&](int row, int slot, int lower_end) {
+    const auto imply = [&](int row, int slot, int lower_end, bool is_there = true) {
       causes_[n] = {repairs_both_ ? implied_by.of(row, slot) : implied_by.of_memory_basis(row, slot), lower_end};
       SPINEL_PREFETCH(causes_[n].implied.data());
-      if (++n == n_causes_max) lower_all();
+      n += is_there;
+      if (n == n_causes_max) lower_all();
     };
     for_edges(paths, imply);
     lower_all();
@@ -296,16 +297,24 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       this->unpaired_[n_pairs] = static_cast<Index>(k);
       n_pairs += this->tree_.match(static_cast<Index>(k)).v < k;
     }
+    // Most are one edge: those first, without a branch on whether they are.
+    int n_longer = 0;
     for (int pair = 0; pair < n_pairs; ++pair) {
       const Index k = this->unpaired_[pair];
       const auto& match = this->tree_.match(k);
+      const std::int32_t from = this->events_.ids[k], to = this->events_.ids[match.v == Tree::to_boundary ? k : match.v];
+      const bool counted = counts(from) | counts(to);
+      const auto edge = paths.direct(from, to, match.path);
+      imply(edge.row, edge.slot < 0 ? 0 : edge.slot, edge.lower_end, counted & (edge.slot >= 0));
+      this->unpaired_[n_longer] = k;
+      n_longer += counted & (edge.slot < 0);
+    }
+    for (int pair = 0; pair < n_longer; ++pair) {
+      const Index k = this->unpaired_[pair];
+      const auto& match = this->tree_.match(k);
       const std::int32_t from = this->events_.ids[k];
-      if (match.v == Tree::to_boundary) {
-        if (counts(from)) paths.to_boundary(from, imply);
-      } else {
-        const std::int32_t to = this->events_.ids[match.v];
-        if (counts(from) || counts(to)) paths.between(from, to, match.path, imply);
-      }
+      if (match.v == Tree::to_boundary) paths.to_boundary(from, imply);
+      else paths.between(from, this->events_.ids[match.v], match.path, imply);
     }
   }
 

@@ -49,7 +49,7 @@ class LatticeImplied {
   constexpr void lay_out(Arena& arena) noexcept {
     ranges_.lay_out(n_ranges, arena);
     checks_.lay_out(n_checks_max, arena);
-    ends_.lay_out(n_ends_max, arena);
+    ends_.lay_out(n_ends_max + 8, arena);
   }
 
   /// Errors: unsupported (rounds imply different edges), out_of_capacity.
@@ -179,7 +179,7 @@ class LatticeImplied {
 
   LatticeArray<Range, Sizes::of(n_ranges)> ranges_;
   LatticeArray<ImpliedCheck, Sizes::of(n_checks_max)> checks_;
-  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max)> ends_;
+  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max + 8)> ends_;  ///< may be read eight at a time
   std::size_t n_checks_ = 0, n_ends_ = 0;
   struct End {
     std::int32_t from = 0;
@@ -189,7 +189,7 @@ class LatticeImplied {
 };
 
 /// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's rows and slots.
-template <class Layout>
+template <class Layout, class BitOps>
 class LatticePaths {
  public:
   using Tables = LatticeTables<Layout>;
@@ -197,6 +197,18 @@ class LatticePaths {
 
   LatticePaths(const Tables& tables, Search& search) noexcept : tables_(tables), search_(search) {}
 
+  struct Edge {
+    int row, slot, lower_end;
+  };
+  /// The edge between two checks, or to the boundary where `to` is `from`, if that is the path which is as long as `marked`; else its slot
+  /// is negative. (There is no branch in this.)
+  Edge direct(int from, int to, MarkedDistance marked) const noexcept {
+    const int row = tables_.layout.edge_row(tables_.layout.site(from)), degree = tables_.degree[row];
+    const int found = BitOps::index_of_pair(tables_.edges[row], degree, static_cast<std::uint32_t>(to - from), marked);
+    int slot = found < degree ? found : -1;
+    slot = ((to == from) & (tables_.boundary_edge[row] == marked)) ? LatticeImplied<Layout>::boundary_slot : slot;
+    return {row, slot, from < to ? from : to};
+  }
   /// Of a path between two checks that is as long as `marked` and flips what it says.
   template <class Visit>
   void between(int from, int to, MarkedDistance marked, Visit&& visit) noexcept {
@@ -204,9 +216,8 @@ class LatticePaths {
       const int row = tables_.layout.edge_row(tables_.layout.site(from));
       const LatticeEdge* const edges = tables_.edges[row];
       const int degree = tables_.degree[row];
-      int direct = 0;
-      while (direct < degree && edges[direct].offset != to - from) ++direct;
-      int found = direct < degree && edges[direct].weight == marked ? direct : -1;
+      int found = BitOps::index_of_pair(edges, degree, static_cast<std::uint32_t>(to - from), marked);
+      if (found >= degree) found = -1;
       for (int e = 0; found < 0 && e < degree; ++e) {
         const std::int32_t rest = distance_of(marked) - distance_of(edges[e].weight);
         if (rest <= 0) continue;

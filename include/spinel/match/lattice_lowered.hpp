@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
@@ -61,39 +62,46 @@ class LoweredEdges {
         else visit(id + end->along, end->weight);
       }
   }
-  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance)`, `out(distance)`. In one loop over all
-  /// lists; `near` is used up.
+  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance, tag)`, `out(distance, tag)`. In one
+  /// loop over all lists; `near` is used up.
   struct NearEnd {
     std::int32_t id;
     MarkedDistance marked;
-    std::int32_t list;
+    std::int32_t list, tag;
   };
-  NearEnd near_end(int id, MarkedDistance marked) const noexcept { return {id, marked, first_[id]}; }
+  NearEnd near_end(int id, MarkedDistance marked, std::int32_t tag) const noexcept { return {id, marked, first_[id], tag}; }
   template <class Visit, class Out>
   void cross(NearEnd* near, int n, Visit&& visit, Out&& out) const noexcept {
+    // Most lists are shorter than eight: copied whole, how long they are is no branch.
+    constexpr int at_once = 8, n_max = 256;
+    struct Far {
+      std::int32_t along;
+      MarkedDistance weight;
+    } far[n_max + at_once];
+    std::uint16_t from[n_max + at_once];
+    static_assert(sizeof(Far) == sizeof(ImpliedEnd));
     for (int k = 0; k < n;) {
-      const List& list = lists_[near[k].list];
-      near[k].list = list.next;
-      for (const ImpliedEnd* end = list.begin; end != list.end; ++end) {
-        const MarkedDistance marked = sum_of(near[k].marked, end->weight);
-        if (SPINEL_UNLIKELY(end->along == 0)) out(marked);
-        else visit(list.id + end->along, marked);
+      int n_far = 0;
+      for (; k < n && n_far <= n_max - longest_list; ) {
+        const List& list = lists_[near[k].list];
+        near[k].list = list.next;
+        const int size = static_cast<int>(list.end - list.begin);
+        int e = 0;
+        do {
+          std::memcpy(far + n_far + e, list.begin + e, at_once / 2 * sizeof(Far));
+          std::memcpy(far + n_far + e + at_once / 2, list.begin + e + at_once / 2, at_once / 2 * sizeof(Far));
+          for (int j = 0; j < at_once; ++j) from[n_far + e + j] = static_cast<std::uint16_t>(k);
+          e += at_once;
+        } while (SPINEL_UNLIKELY(e < size));
+        n_far += size;
+        k += list.next == none;
       }
-      k += list.next == none;
-    }
-  }
-  /// `visit(id, begin, end)` for all lists at checks of which `which(id)` is true, found without a branch on that; `room` holds as many
-  /// numbers as there are lists.
-  template <class Which, class Visit>
-  void for_lists(Which&& which, std::int32_t* room, Visit&& visit) const noexcept {
-    int n = 0;
-    for (std::int32_t k = 0; k < n_; ++k) {
-      room[n] = k;
-      n += which(lists_[k].id);
-    }
-    for (int k = 0; k < n; ++k) {
-      const List& list = lists_[room[k]];
-      visit(list.id, list.begin, list.end);
+      for (int e = 0; e < n_far; ++e) {
+        const NearEnd& end = near[from[e]];
+        const MarkedDistance marked = sum_of(end.marked, far[e].weight);
+        if (SPINEL_UNLIKELY(far[e].along == 0)) out(marked, end.tag);
+        else visit(end.id + far[e].along, marked, end.tag);
+      }
     }
   }
   /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
@@ -126,6 +134,7 @@ class LoweredEdges {
 
  private:
   static constexpr std::int32_t none = -1;
+  static constexpr int longest_list = 32;  // of one check
   static constexpr std::size_t n_lists_max(std::size_t n_checks) noexcept { return 8 * n_checks + 1024; }
   /// What one cause implies at one check, and the list of another one there.
   struct List {

@@ -72,14 +72,13 @@ class LatticeOverlay {
       covers_[k] = 0;
     }
     keep_neighbors_apart();
-    for_those([&](int k) { return covers_[k] | (tree.dual(static_cast<Index>(k)).radius >= tables.lightest); },
-              [&](Index leaf) { cover(leaf); });
-    for_those(
-        [&](int k) {
-          const auto& dual = tree.dual(static_cast<Index>(k));
-          return (places_.first_of(k) != none) | (dual.top != k) | (2 * dual.radius > tables.radius[0]);
-        },
-        [&](Index leaf) { make_feasible(leaf, tree.dual(leaf).top != leaf); });
+    cover(find_those([&](int k) { return covers_[k] | (tree.dual(static_cast<Index>(k)).radius >= tables.lightest); }));
+    const int n_unusual = find_those([&](int k) {
+      const auto& dual = tree.dual(static_cast<Index>(k));
+      return (dual.top != k) | (2 * dual.radius > tables.radius[0]);
+    });
+    for (int k = 0; k < n_unusual; ++k) make_feasible(those_[k], tree.dual(those_[k]).top != those_[k]);
+    make_satellites_feasible();
     tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
     events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
@@ -93,7 +92,8 @@ class LatticeOverlay {
       const std::int32_t radius = tree.dual(static_cast<Index>(k)).radius;
       const bool is_out = match.v == Tree::to_boundary, has_mate = match.v >= 0;
       const std::int32_t others = tree.dual(has_mate ? match.v : static_cast<Index>(k)).radius;
-      match.path = is_out ? boundary_[k] : match.path;
+      const MarkedDistance way_out = boundary_[k];
+      match.path = is_out ? way_out : match.path;
       const bool is_tight = radius + (has_mate ? others : 0) == distance_of(match.path);
       match.v = is_tight ? match.v : Tree::unmatched;
       if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) places_.mark_all_tall(k);
@@ -185,7 +185,7 @@ class LatticeOverlay {
 
  private:
   static constexpr std::int32_t none = Places::none;
-  static constexpr int n_far_max = 64;
+  static constexpr int n_far_max = 64, n_covered_max = 256;
   /// Place `p` of `leaf` looks around itself, with all others that do in `end_looks`; with `is_news` those who have looked before
   /// did not see it.
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
@@ -207,12 +207,12 @@ class LatticeOverlay {
     typename Events::Candidate *const met = met_, *const told = told_;
     int n_met = 0, n_told = 0;
     places_.for_looks(
-        [&](MarkedDistance marked, std::int32_t other, bool is_nearer, bool is_news) {
+        [&](MarkedDistance marked, std::int32_t other, bool is_nearer, std::int32_t is_news) {
           const auto owner = static_cast<Index>(other);
           met[n_met] = told[n_told] = {marked, owner};
           const bool is_met = is_nearer & (owner != leaf);
           n_met += is_met;
-          n_told += is_met & is_news & (tree_->dual(owner).tier > 0);
+          n_told += is_met & (is_news != 0) & (tree_->dual(owner).tier > 0);
         },
         [&](bool is_last) {
           if (SPINEL_LIKELY(!is_last & (n_met < 64))) return;
@@ -253,7 +253,7 @@ class LatticeOverlay {
       const std::int32_t end = w < n_known ? n_known : n_work_, least = w < n_known ? crossed : 0;
       const auto note = [&](bool is_near_end, int id, MarkedDistance marked) {
         const std::int32_t distance = distance_of(marked);
-        near[n] = lowered.near_end(id, marked);
+        near[n] = lowered.near_end(id, marked, 0);
         n += is_near_end & (distance <= radius) & (distance >= least);
         horizon = (is_near_end & (distance > radius) & (distance < horizon)) ? distance : horizon;
       };
@@ -278,12 +278,12 @@ class LatticeOverlay {
       };
       lowered.cross(
           near, n,
-          [&](std::int32_t to, MarkedDistance marked) {
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t) {
             far[n_far] = {to, marked};
             n_far += !places_.first_is(leaf, to, marked);
             if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
           },
-          [&](MarkedDistance marked) { way_out(leaf, marked); });
+          [&](MarkedDistance marked, std::int32_t) { way_out(leaf, marked); });
       settle();
     }
     horizon_[leaf] = horizon;
@@ -305,30 +305,32 @@ class LatticeOverlay {
   }
   void add_work(std::int32_t leaf, std::int32_t p) noexcept {
     way_out(leaf, sum_of(places_[p].head_start, tables_->boundary[places_[p].id]));
+    add_again(p);
+  }
+  void add_again(std::int32_t p) noexcept {
     if (n_work_ == n_work_max_) is_full_ = true;
     else work_[n_work_++] = p;
   }
 
   // == Feasible radii to start from ==
-  /// Calls `visit(leaf)` where `which(leaf)` says so: found without a branch for each.
-  template <class Which, class Visit>
-  void for_those(Which&& which, Visit&& visit) noexcept {
+  /// Lists in `those_` the leaves where `which(leaf)` says so, found without a branch for each. Returns how many they are.
+  template <class Which>
+  int find_those(Which&& which) noexcept {
     int n = 0;
     for (int k = 0; k < events_->n_events; ++k) {
       those_[n] = static_cast<Index>(k);
       n += which(k);
     }
-    for (int k = 0; k < n; ++k) visit(those_[k]);
+    return n;
   }
-  /// Goes over the lowered edges at events: keeps those apart whom one joins, and marks in `covers_` whose radius covers one. Most do
-  /// nothing, so what they may do is found without branches first.
+  /// Goes over the lowered edges at events: keeps those apart whom one joins, and lists in `covered_` the far ends of those that a radius
+  /// covers, or marks in `covers_` whose radius it is where there is no room. Most do nothing, which is found without branches.
   void keep_neighbors_apart() noexcept {
-    struct Joined {
+    constexpr int n_max = 128;
+    struct {
       MarkedDistance weight;
       Index a, b;
-    };
-    constexpr int n_max = 128;
-    Joined joined[n_max];
+    } joined[n_max + 1];
     int n = 0;
     const auto keep_all_apart = [&] {
       // Mates first: they only come nearer, which may leave room for others.
@@ -337,51 +339,95 @@ class LatticeOverlay {
           if ((tree_->match(joined[k].a).v == joined[k].b) == mates) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
       n = 0;
     };
-    lowered.for_lists([&](int id) { return events_->has_event(id); }, work_, [&](int id, const ImpliedEnd* begin, const ImpliedEnd* end) {
-      const Index leaf = events_->event_at[id];
-      const std::int32_t radius = tree_->dual(leaf).radius;
-      MarkedDistance way_out = boundary_[leaf];
-      bool covers = false;
-      for (; begin != end; ++begin) {
-        const int to = id + begin->along;
-        const std::int32_t weight = distance_of(begin->weight);
-        const Index other = events_->event_at[to];
-        joined[n] = {begin->weight, leaf, other};
-        const bool is_event = events_->has_event(to), is_out = begin->along == 0;
-        n += is_event & (begin->along > 0) & (tree_->dual(other).radius + radius > weight);
-        covers |= !is_out & (weight <= radius);
-        way_out = (is_out & (weight < distance_of(way_out))) ? begin->weight : way_out;
-      }
-      covers_[leaf] |= covers;
-      boundary_[leaf] = way_out;
-      if (SPINEL_UNLIKELY(n > n_max - 40)) keep_all_apart();
-    });
-    keep_all_apart();
+    typename Lowered::NearEnd near[n_max + 1];
+    int n_near = 0;
+    n_covered_ = 0;
+    const auto cross = [&] {
+      lowered.cross(
+          near, n_near,
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t k) {
+            const auto leaf = static_cast<Index>(k);
+            const std::int32_t radius = tree_->dual(leaf).radius, weight = distance_of(marked);
+            const Index other = events_->event_at[to];
+            joined[n] = {marked, leaf, other};
+            n += events_->has_event(to) & (to > events_->ids[k]) & (tree_->dual(other).radius + radius > weight);
+            const bool is_covered = weight <= radius, has_room = n_covered_ < n_covered_max;
+            covered_[n_covered_] = {to, 2 * k + 1, marked};
+            n_covered_ += is_covered & has_room;
+            covers_[k] |= is_covered & !has_room;
+            if (SPINEL_UNLIKELY(n == n_max)) keep_all_apart();
+          },
+          [&](MarkedDistance marked, std::int32_t k) { way_out(k, marked); });
+      n_near = 0;
+    };
     for (int k = 0; k < events_->n_events; ++k) {
-      std::int32_t& radius = tree_->dual(static_cast<Index>(k)).radius;
-      const std::int32_t way_out = distance_of(boundary_[k]);
-      radius = radius > way_out ? way_out : radius;
+      near[n_near] = lowered.near_end(events_->ids[k], 0, k);
+      n_near += lowered.has(events_->ids[k]);
+      if (SPINEL_UNLIKELY(n_near == n_max)) cross();
     }
+    cross();
+    keep_all_apart();
+    for (int k = 0; k < events_->n_events; ++k) keep_inside(k);
   }
-  /// Makes the satellites that the event's radius covers, and keeps the radius out of what others cover.
-  void cover(Index leaf) noexcept {
-    std::int32_t& radius = tree_->dual(leaf).radius;
+  void keep_inside(std::int32_t leaf) noexcept {
+    std::int32_t& radius = tree_->dual(static_cast<Index>(leaf)).radius;
+    const std::int32_t way_out = distance_of(boundary_[leaf]);
+    radius = radius > way_out ? way_out : radius;
+  }
+  /// Makes the satellites that radii cover: those that `keep_neighbors_apart` found, and then what these and the first `n_those` of
+  /// `those_` reach; and keeps radii out of what others cover. One generation of places after the other, of all leaves together.
+  void cover(int n_those) noexcept {
+    FarEnd far[n_far_max + 1];
+    int n_far = 0;
+    const auto settle = [&] {
+      for (int k = 0; k < n_far; ++k) reach_over(static_cast<Index>(far[k].tag >> 1), far[k].to, far[k].marked, (far[k].tag & 1) != 0);
+      n_far = 0;
+    };
     n_work_ = 0;
-    work_[n_work_++] = leaf;
-    for (std::int32_t w = 0; w < n_work_; ++w) {
-      const Place place = places_[work_[w]];
-      const std::int32_t left = radius - distance_of(place.head_start);
-      if (left < 0) continue;
-      const auto near_end = [&](int id, MarkedDistance marked, bool is_place) {
-        lowered.at(
-            id, [&](std::int32_t to, MarkedDistance weight) { reach_over(leaf, to, sum_of(marked, weight), is_place); },
-            [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
-      };
-      near_end(place.id, place.head_start, true);
-      if (SPINEL_UNLIKELY(left >= tables_->lightest))
-        places_.scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start), false); });
+    for (int k = 0; k < n_covered_; ++k) {
+      far[n_far] = covered_[k];
+      n_far += distance_of(covered_[k].marked) <= tree_->dual(static_cast<Index>(covered_[k].tag >> 1)).radius;
+      if (n_far == n_far_max) settle();
     }
-    if (radius > distance_of(boundary_[leaf])) radius = distance_of(boundary_[leaf]);
+    settle();
+    for (int k = 0; k < n_those; ++k) add_again(those_[k]);
+    typename Lowered::NearEnd near[Places::n_looks_max * (64 + 1)];
+    for (std::int32_t w = 0; w < n_work_;) {
+      int n = 0;
+      const std::int32_t end = n_work_;
+      for (; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
+        const std::int32_t p = work_[w];
+        const Place& place = places_[p];
+        const std::int32_t radius = tree_->dual(static_cast<Index>(place.owner)).radius, left = radius - distance_of(place.head_start);
+        // Lowered edges at events have been gone over.
+        near[n] = lowered.near_end(place.id, place.head_start, 2 * place.owner + 1);
+        n += (left >= 0) & lowered.has(place.id) & ((p >= events_->n_events) | (covers_[place.owner] != 0));
+        if (left >= tables_->lightest)
+          places_.add_look(left < tables_->radius[0] ? places_.near_slots(lowered.bits, place.id) : places_.window_slots(lowered.bits, place.id),
+                           place.id, place.head_start, radius + 1, 2 * place.owner);
+      }
+      places_.for_hits([&](const typename Places::Look& look, int id, MarkedDistance marked) {
+        near[n] = lowered.near_end(id, marked, look.tag);
+        n += distance_of(marked) < look.limit;
+      });
+      lowered.cross(
+          near, n,
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t tag) {
+            const std::int32_t leaf = tag >> 1, radius = tree_->dual(static_cast<Index>(leaf)).radius;
+            const bool is_place = events_->has_event(to);
+            const Place& place = places_.first_or_any(to);
+            const std::int32_t both = radius + tree_->dual(static_cast<Index>(place.owner)).radius;
+            const bool is_own = place.owner == leaf, meets = both > distance_of(sum_of(marked, place.head_start));
+            const bool is_known = is_own & (distance_of(place.head_start) <= distance_of(marked));
+            const bool is_wanted = ((tag & 1) == 0) | (distance_of(marked) <= radius);
+            far[n_far] = {to, tag, marked};
+            n_far += (is_wanted & !(is_place & is_known)) | (is_place & ((meets & !is_own) | (place.next_here != none)));
+            if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
+          },
+          [&](MarkedDistance marked, std::int32_t tag) { way_out(tag >> 1, marked); });
+      settle();
+    }
+    for (std::int32_t w = 0; w < n_work_; ++w) keep_inside(places_[work_[w]].owner);
   }
   /// The far end of a lowered edge, which `leaf` reaches after `marked`. A satellite is made where the radius covers it, or where
   /// the near end is no place that others would see.
@@ -392,19 +438,47 @@ class LatticeOverlay {
     }
     if (!from_place || distance_of(marked) <= tree_->dual(leaf).radius) settle_at(leaf, to, marked);
   }
-  /// Events themselves are far enough apart, but for those that shared a blossom. Satellites see all who are not tall, be it that
-  /// they are beyond the radius and the others reach them; who is tall sees satellites, and of two satellites the nearer to its event.
+  /// Events themselves are far enough apart, but for those that shared a blossom; who is tall sees satellites.
   void make_feasible(Index leaf, bool was_in_blossom) noexcept {
     const std::int32_t& radius = tree_->dual(leaf).radius;  // pushing apart changes it
-    const auto apart = [&](MarkedDistance marked, std::int32_t other) {
-      if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
+    if (2 * radius > tables_->lightest)
+      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * radius,
+                              [&](MarkedDistance marked, std::int32_t other) {
+                                if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
+                              });
+  }
+  /// Satellites see all who are not tall, be it that they are beyond the radius and the others reach them; of two satellites the nearer
+  /// to its event sees the other.
+  void make_satellites_feasible() noexcept {
+    struct {
+      Index a, b;
+      MarkedDistance marked;
+    } close[Places::n_met_max + 1];
+    int n_close = 0;
+    const auto end_looks = [&] {
+      places_.for_looks(
+          [&](MarkedDistance marked, std::int32_t other, bool, std::int32_t leaf) {
+            const auto a = static_cast<Index>(leaf), b = static_cast<Index>(other);
+            close[n_close] = {a, b, marked};
+            n_close += (other != leaf) & (tree_->dual(a).radius + tree_->dual(b).radius > distance_of(marked));
+          },
+          [&](bool) {
+            for (int k = 0; k < n_close; ++k) keep_apart(close[k].a, close[k].b, close[k].marked);
+            n_close = 0;
+          });
     };
-    if (SPINEL_UNLIKELY(was_in_blossom | (2 * radius > tables_->radius[0])) && 2 * radius > tables_->lightest)
-      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * radius, apart);
-    for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) {
-      const std::int32_t left = radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
-      if (usual > 0) places_.for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
+    for (std::int32_t p = events_->n_events; p < places_.n_places(); ++p) {
+      const Place& place = places_[p];
+      const std::int32_t left = tree_->dual(static_cast<Index>(place.owner)).radius - distance_of(place.head_start);
+      const std::int32_t usual = left + (tables_->radius[0] >> 1), reach = 2 * left > usual ? 2 * left : usual;
+      if (usual <= 0) continue;
+      places_.add_met(place.id, place.head_start, 0, place.owner);
+      if (reach > tables_->lightest)
+        places_.add_look(reach <= tables_->radius[0] ? places_.near_slots(events_->bits, place.id) : places_.window_slots(events_->bits, place.id),
+                         place.id, place.head_start, reach + distance_of(place.head_start), place.owner);
+      if (!places_.has_room_for_looks()) end_looks();
     }
+    end_looks();
   }
   bool is_loose(Index leaf) const noexcept {
     const auto& match = tree_->match(leaf);
@@ -469,12 +543,18 @@ class LatticeOverlay {
   Search* paths_ = nullptr;
   Events* events_ = nullptr;
   Tree* tree_ = nullptr;
-  std::int32_t n_work_ = 0, n_work_max_ = 0;
+  /// A far end of a lowered edge. The tag: whose, times two, and whether the near end is a place of that leaf, where others meet it.
+  struct FarEnd {
+    std::int32_t to, tag;
+    MarkedDistance marked;
+  };
+  std::int32_t n_work_ = 0, n_work_max_ = 0, n_covered_ = 0;
   bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
   Places places_;
   typename Events::Candidate met_[Places::n_met_max + 65], told_[Places::n_met_max + 65];
   LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
   LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge; before, not 0 if cut
+  FarEnd covered_[n_covered_max + 1];
   LatticeArray<std::uint8_t, Sizes::detectors> covers_;
   LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> those_;
   LatticeArray<std::int32_t, Sizes::of(Places::n_places_max(Sizes::detectors))> work_;

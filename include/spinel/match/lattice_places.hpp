@@ -67,14 +67,19 @@ class LatticePlaces {
 
   Place& operator[](std::int32_t p) noexcept { return places_[p]; }
   const Place& operator[](std::int32_t p) const noexcept { return places_[p]; }
+  std::int32_t n_places() const noexcept { return n_; }
   bool has_satellites() const noexcept { return n_ > events_->n_events; }
   /// Of the places at a check, linked by `next_here`; the event itself is the last.
   std::int32_t first_at(int id) const noexcept { return events_->has_event(id) ? first_at_[id] : none; }
-  /// Whether the first place at a check is the leaf's own, and no further than `marked`. (There is no branch in this.)
+  /// The first of the places at a check, or, where there is none, any place. (There is no branch in this, nor in the next.)
+  const Place& first_or_any(int id) const noexcept {
+    const std::int32_t first = first_at_[id];  // loaded in any case, or choosing would take a branch
+    return places_[events_->has_event(id) ? first : 0];
+  }
+  /// Whether the first place at a check is the leaf's own, and no further than `marked`.
   bool first_is(std::int32_t leaf, int id, MarkedDistance marked) const noexcept {
-    const bool is_there = events_->has_event(id);
-    const Place& place = places_[is_there ? first_at_[id] : 0];
-    return is_there & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
+    const Place& place = first_or_any(id);
+    return events_->has_event(id) & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
   }
   /// Of a leaf's satellites, linked by `next_of_owner`.
   std::int32_t first_of(std::int32_t leaf) const noexcept { return first_of_[leaf]; }
@@ -146,11 +151,11 @@ class LatticePlaces {
     std::int32_t id;
     MarkedDistance head_start;
     std::int32_t limit;
-    bool is_news;
+    std::int32_t tag;
   };
   bool has_room_for_looks() const noexcept { return n_looks_ <= n_looks_max - 2 && n_met_ < n_looks_max; }
-  void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
-    looks_[n_looks_] = {around, id, head_start, limit, is_news};
+  void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, std::int32_t tag) noexcept {
+    looks_[n_looks_] = {around, id, head_start, limit, tag};
     ++n_looks_;
   }
   /// Of all looks that were added: `visit(look, id, distance with the head start)` for the bits that they see.
@@ -167,13 +172,13 @@ class LatticePlaces {
     n_looks_ = 0;
   }
   static constexpr int n_met_max = n_looks_max * (64 + 1);
-  /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, is_news)`, and
+  /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, tag)`, and
   /// `then()` after at most `n_met_max` of them.
   template <class Visit, class Then>
   void for_looks(Visit&& visit, Then&& then) noexcept {
     int n = n_met_;
     for_hits([&](const Look& look, int id, MarkedDistance marked) {
-      met_[n] = {marked, first_at_[id], look.limit, look.is_news};
+      met_[n] = {marked, first_at_[id], look.limit, look.tag};
       n += distance_of(marked) < look.limit;
     });
     // Mostly there is one place at a check; those that have more come again.
@@ -183,8 +188,8 @@ class LatticePlaces {
         const Met met = met_[k];
         const Place& place = places_[met.place];
         const MarkedDistance marked = sum_of(met.marked, place.head_start);
-        visit(marked, place.owner, distance_of(marked) < met.limit, met.is_news);
-        met_[n_more] = {met.marked, place.next_here, met.limit, met.is_news};
+        visit(marked, place.owner, distance_of(marked) < met.limit, met.tag);
+        met_[n_more] = {met.marked, place.next_here, met.limit, met.tag};
         n_more += place.next_here != none;
       }
       n = n_more;
@@ -193,8 +198,8 @@ class LatticePlaces {
     n_met_ = 0;
   }
   /// The places at the check itself are met as well.
-  void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
-    met_[n_met_++] = {head_start, first_at_[id], limit, is_news};
+  void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, std::int32_t tag) noexcept {
+    met_[n_met_++] = {head_start, first_at_[id], limit, tag};
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -212,8 +217,7 @@ class LatticePlaces {
  private:
   struct Met {
     MarkedDistance marked;
-    std::int32_t place, limit;
-    bool is_news;
+    std::int32_t place, limit, tag;
   };
   static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach;
 

@@ -101,6 +101,16 @@ struct ScalarBits {
     for (int k = 1; k < n; ++k) least = values[k] < values[least] ? k : least;
     return least;
   }
+  /// Index of the first of `n` at most 16 pairs of 32-bit values (each 8 bytes) that is (`first`, `second`); at least `n` where none is.
+  static int index_of_pair(const void* pairs, int n, std::uint32_t first, std::uint32_t second) noexcept {
+    int found = n;
+    for (int k = n - 1; k >= 0; --k) {
+      std::uint32_t pair[2];
+      std::memcpy(pair, static_cast<const unsigned char*>(pairs) + 8 * k, 8);
+      found = ((pair[0] ^ first) | (pair[1] ^ second)) == 0 ? k : found;
+    }
+    return found;
+  }
   /// Writes the number of every value below `limit`, in order; returns how many. May write up to `out[n + 15)`.
   static int positions_below(const std::int32_t* values, int n, std::int32_t limit, std::int32_t* out) noexcept {
     int n_found = 0;
@@ -249,6 +259,16 @@ struct Avx512Bits : ScalarBits {
     const auto rest = static_cast<__mmask16>((1u << (n - k)) - 1);
     const unsigned hit = _mm512_mask_cmpeq_epi32_mask(rest, wanted, _mm512_maskz_loadu_epi32(rest, values + k));
     return k + std::countr_zero(hit);
+  }
+  static int index_of_pair(const void* pairs, int n, std::uint32_t first, std::uint32_t second) noexcept {
+    const __m512i wanted = _mm512_set1_epi64(static_cast<long long>(std::uint64_t{second} << 32 | first));
+    const unsigned valid = (1u << n) - 1;
+    const auto equal = [&](int from) {
+      const auto mask = static_cast<__mmask8>(valid >> from);
+      const __m512i values = _mm512_maskz_loadu_epi64(mask, static_cast<const unsigned char*>(pairs) + 8 * from);
+      return static_cast<unsigned>(_mm512_mask_cmpeq_epi64_mask(mask, values, wanted)) << from;
+    };
+    return std::countr_zero(equal(0) | equal(8) | 1u << 16);
   }
   static int positions_below(const std::int32_t* values, int n, std::int32_t limit, std::int32_t* out) noexcept {
     int n_found = 0;
