@@ -256,16 +256,12 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
 
   static constexpr auto all_count = [](std::int32_t) { return true; };
-  struct Cause {
-    Span<const detail::ImpliedCheck> implied;
-    int lower_end = 0;
-  };
   /// Lowers what edges imply: `for_edges(paths, imply)`. In two steps, so that the lists come from memory while others are read.
   template <class ForEdges>
   void lower_implied(int model, ForEdges&& for_edges) noexcept {
     int n = 0;
     const auto lower_all = [&] {
-      for (int k = 0; k < n; ++k) overlay_.lowered.lower(causes_[k].lower_end, causes_[k].implied, implied_[model].ends());
+      overlay_.lowered.lower(causes_, n, implied_[model].ends());
       n = 0;
     };
     const detail::LatticeImplied<Layout>& implied_by = implied_[model];
@@ -302,10 +298,11 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
     for (int pair = 0; pair < n_pairs; ++pair) {
       const Index k = this->unpaired_[pair];
       const auto& match = this->tree_.match(k);
-      const std::int32_t from = this->events_.ids[k], to = this->events_.ids[match.v == Tree::to_boundary ? k : match.v];
+      const std::int32_t from = this->events_.ids[k], is_out = -static_cast<std::int32_t>(match.v == Tree::to_boundary);
+      const std::int32_t to = this->events_.ids[(k & is_out) | (match.v & ~is_out)];
       const bool counted = counts(from) | counts(to);
       const auto edge = paths.direct(from, to, match.path);
-      imply(edge.row, edge.slot < 0 ? 0 : edge.slot, edge.lower_end, counted & (edge.slot >= 0));
+      imply(edge.row, edge.slot & ~(edge.slot >> 31), edge.lower_end, counted & (edge.slot >= 0));
       this->unpaired_[n_longer] = k;
       n_longer += counted & (edge.slot < 0);
     }
@@ -328,7 +325,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   bool is_second_ = false;
   bool repairs_both_ = true;
   static constexpr int n_causes_max = 64;
-  Cause causes_[n_causes_max];
+  typename detail::LoweredEdges<Layout>::Cause causes_[n_causes_max];
 };
 
 /// The same for one experiment, with its memory inside.

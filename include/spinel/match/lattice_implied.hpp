@@ -31,8 +31,11 @@ struct ImpliedEnd {
 };
 /// The implied ends at one check, as an offset from the lower end of the cause; which ones, in LatticeImplied's list.
 struct ImpliedCheck {
-  std::int32_t from = 0;
-  std::uint32_t begin : 27 = 0, n_ends : 5 = 0;
+  static constexpr int most_ends = 31;
+  std::int32_t from;
+  std::uint32_t range;
+  constexpr std::uint32_t begin() const noexcept { return range >> 5; }
+  constexpr std::uint32_t n_ends() const noexcept { return range & 31; }
 };
 
 template <class Layout>
@@ -48,7 +51,7 @@ class LatticeImplied {
 
   constexpr void lay_out(Arena& arena) noexcept {
     ranges_.lay_out(n_ranges, arena);
-    checks_.lay_out(n_checks_max, arena);
+    checks_.lay_out(n_checks_max + 8, arena);
     ends_.lay_out(n_ends_max + 8, arena);
   }
 
@@ -158,11 +161,11 @@ class LatticeImplied {
     range = {static_cast<std::uint32_t>(n_checks_), 0, 0, true};
     for (int k = 0; k < n; ++k) {
       if (k == 0 || list_[k].from != list_[k - 1].from) {
-        checks_[n_checks_++] = {list_[k].from, static_cast<std::uint32_t>(n_ends_) & 0x7ffffff, 0};
+        checks_[n_checks_++] = {list_[k].from, static_cast<std::uint32_t>(n_ends_) << 5};
         ++range.size;
         range.n_of_memory_basis += static_cast<std::uint8_t>(tables.layout.site(tables.layout.id(site) + list_[k].from).type == 0);
       }
-      ++checks_[n_checks_ - 1].n_ends;
+      ++checks_[n_checks_ - 1].range;
       ends_[n_ends_++] = list_[k].end;
     }
     return Status::ok;
@@ -171,15 +174,15 @@ class LatticeImplied {
     int k = 0;
     for (int c = 0; c < range.size; ++c) {
       const ImpliedCheck& check = checks_[range.begin + static_cast<std::uint32_t>(c)];
-      for (std::uint32_t e = 0; e < check.n_ends; ++e, ++k)
-        if (k == n || list_[k].from != check.from || !(list_[k].end == ends_[check.begin + e])) return false;
+      for (std::uint32_t e = 0; e < check.n_ends(); ++e, ++k)
+        if (k == n || list_[k].from != check.from || !(list_[k].end == ends_[check.begin() + e])) return false;
     }
     return k == n;
   }
 
   LatticeArray<Range, Sizes::of(n_ranges)> ranges_;
-  LatticeArray<ImpliedCheck, Sizes::of(n_checks_max)> checks_;
-  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max + 8)> ends_;  ///< may be read eight at a time
+  LatticeArray<ImpliedCheck, Sizes::of(n_checks_max + 8)> checks_;  ///< these and the ends may be read eight at a time
+  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max + 8)> ends_;
   std::size_t n_checks_ = 0, n_ends_ = 0;
   struct End {
     std::int32_t from = 0;
@@ -205,9 +208,8 @@ class LatticePaths {
   Edge direct(int from, int to, MarkedDistance marked) const noexcept {
     const int row = tables_.layout.edge_row(tables_.layout.site(from)), degree = tables_.degree[row];
     const int found = BitOps::index_of_pair(tables_.edges[row], degree, static_cast<std::uint32_t>(to - from), marked);
-    int slot = found < degree ? found : -1;
-    slot = ((to == from) & (tables_.boundary_edge[row] == marked)) ? LatticeImplied<Layout>::boundary_slot : slot;
-    return {row, slot, from < to ? from : to};
+    const int is_edge = -static_cast<int>(found < degree), is_out = -static_cast<int>((to == from) & (tables_.boundary_edge[row] == marked));
+    return {row, (found & is_edge) | (LatticeImplied<Layout>::boundary_slot & is_out) | ~(is_edge | is_out), from < to ? from : to};
   }
   /// Of a path between two checks that is as long as `marked` and flips what it says.
   template <class Visit>

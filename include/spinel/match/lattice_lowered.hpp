@@ -36,20 +36,43 @@ class LoweredEdges {
     for (int id = 0; id < layout.n_ids(); ++id) first_[id] = none;
     n_ = 0;
   }
-  /// Lowers what a matched edge whose lower end is `lower_end` implies, all of `implied`, or where there is no room left nothing of it.
-  void lower(int lower_end, Span<const ImpliedCheck> implied, const ImpliedEnd* ends) noexcept {
-    if (SPINEL_UNLIKELY(static_cast<std::size_t>(n_max_ - n_) < implied.size())) return;
-    std::int32_t n = n_;
-    for (const ImpliedCheck check : implied) {
-      const std::int32_t id = lower_end + check.from;
-      const auto at = static_cast<std::uint32_t>(id);
-      const ImpliedEnd* const begin = ends + check.begin;
-      SPINEL_PREFETCH(begin);
-      lists_[n] = {begin, begin + check.n_ends, id, first_[id]};
-      first_[id] = n++;
-      bits[at / 64] |= std::uint64_t{1} << (at % 64);
+  /// What a matched edge implies whose lower end is `lower_end`.
+  struct Cause {
+    Span<const ImpliedCheck> implied;
+    int lower_end = 0;
+  };
+  /// Lowers what `n` causes imply, or where there is no room left for all that one of them does, nothing of it.
+  void lower(const Cause* causes, int n, const ImpliedEnd* ends) noexcept {
+    // How many checks a cause concerns is as good as random, so all are copied, eight at a time, and then gone over in one loop.
+    constexpr int n_most = 512;
+    ImpliedCheck checks[n_most + at_once];
+    std::int32_t lower_end[n_most + at_once];
+    for (int k = 0; k < n;) {
+      int n_checks = 0;
+      for (; k < n; ++k) {
+        const int size = static_cast<int>(causes[k].implied.size());
+        if (SPINEL_UNLIKELY(n_checks + size > n_most)) break;
+        if (SPINEL_UNLIKELY(n_max_ - n_ - n_checks < size)) continue;
+        const ImpliedCheck* const implied = causes[k].implied.data();
+        int c = 0;
+        do {
+          std::memcpy(checks + n_checks + c, implied + c, at_once * sizeof(ImpliedCheck));
+          for (int j = 0; j < at_once; ++j) lower_end[n_checks + c + j] = causes[k].lower_end;
+          c += at_once;
+        } while (c < size);
+        n_checks += size;
+      }
+      std::int32_t at = n_;
+      for (int c = 0; c < n_checks; ++c) {
+        const std::int32_t id = lower_end[c] + checks[c].from;
+        const ImpliedEnd* const begin = ends + checks[c].begin();
+        SPINEL_PREFETCH(begin);
+        lists_[at] = {begin, begin + checks[c].n_ends(), id, first_[id]};
+        first_[id] = at++;
+        bits[static_cast<unsigned>(id) / 64] |= std::uint64_t{1} << (static_cast<unsigned>(id) % 64);
+      }
+      n_ = at;
     }
-    n_ = n;
   }
   bool any() const noexcept { return n_ > 0; }
   bool has(int id) const noexcept { return first_[id] != none; }
@@ -62,18 +85,18 @@ class LoweredEdges {
         else visit(id + end->along, end->weight);
       }
   }
-  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance, tag)`, `out(distance, tag)`. In one
-  /// loop over all lists; `near` is used up.
+  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance, tag, is_out)`, for the boundary
+  /// edge with the check itself as `to`. In one loop over all lists; `near` is used up.
   struct NearEnd {
     std::int32_t id;
     MarkedDistance marked;
     std::int32_t list, tag;
   };
   NearEnd near_end(int id, MarkedDistance marked, std::int32_t tag) const noexcept { return {id, marked, first_[id], tag}; }
-  template <class Visit, class Out>
-  void cross(NearEnd* near, int n, Visit&& visit, Out&& out) const noexcept {
+  template <class Visit>
+  void cross(NearEnd* near, int n, Visit&& visit) const noexcept {
     // Most lists are shorter than eight: copied whole, how long they are is no branch.
-    constexpr int at_once = 8, n_max = 256;
+    constexpr int n_max = 256;
     struct Far {
       std::int32_t along;
       MarkedDistance weight;
@@ -82,7 +105,7 @@ class LoweredEdges {
     static_assert(sizeof(Far) == sizeof(ImpliedEnd));
     for (int k = 0; k < n;) {
       int n_far = 0;
-      for (; k < n && n_far <= n_max - longest_list; ) {
+      for (; k < n && n_far <= n_max - ImpliedCheck::most_ends; ) {
         const List& list = lists_[near[k].list];
         near[k].list = list.next;
         const int size = static_cast<int>(list.end - list.begin);
@@ -99,8 +122,7 @@ class LoweredEdges {
       for (int e = 0; e < n_far; ++e) {
         const NearEnd& end = near[from[e]];
         const MarkedDistance marked = sum_of(end.marked, far[e].weight);
-        if (SPINEL_UNLIKELY(far[e].along == 0)) out(marked, end.tag);
-        else visit(end.id + far[e].along, marked, end.tag);
+        visit(end.id + far[e].along, marked, end.tag, far[e].along == 0);
       }
     }
   }
@@ -134,7 +156,7 @@ class LoweredEdges {
 
  private:
   static constexpr std::int32_t none = -1;
-  static constexpr int longest_list = 32;  // of one check
+  static constexpr int at_once = 8;
   static constexpr std::size_t n_lists_max(std::size_t n_checks) noexcept { return 8 * n_checks + 1024; }
   /// What one cause implies at one check, and the list of another one there.
   struct List {

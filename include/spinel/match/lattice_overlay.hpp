@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
@@ -90,12 +91,12 @@ class LatticeOverlay {
       // Without branches on what the mate is and whether the match is still tight.
       auto& match = tree.match(static_cast<Index>(k));
       const std::int32_t radius = tree.dual(static_cast<Index>(k)).radius;
-      const bool is_out = match.v == Tree::to_boundary, has_mate = match.v >= 0;
-      const std::int32_t others = tree.dual(has_mate ? match.v : static_cast<Index>(k)).radius;
-      const MarkedDistance way_out = boundary_[k];
-      match.path = is_out ? way_out : match.path;
-      const bool is_tight = radius + (has_mate ? others : 0) == distance_of(match.path);
-      match.v = is_tight ? match.v : Tree::unmatched;
+      const MarkedDistance is_out = 0 - MarkedDistance{match.v == Tree::to_boundary};
+      const std::int32_t has_mate = -static_cast<std::int32_t>(match.v >= 0);
+      const std::int32_t others = tree.dual(static_cast<Index>(match.v & has_mate)).radius & has_mate;
+      match.path = (boundary_[k] & is_out) | (match.path & ~is_out);
+      static_assert(Tree::unmatched == -1);
+      match.v = static_cast<Index>(match.v | -static_cast<std::int32_t>(radius + others != distance_of(match.path)));
       if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) places_.mark_all_tall(k);
       const bool is_free = match.v == Tree::unmatched, was_cut = horizon_[k] != 0;
       work_[n_cut] = k;
@@ -218,9 +219,11 @@ class LatticeOverlay {
           if (SPINEL_LIKELY(!is_last & (n_met < 64))) return;
           if (events_->reserve(leaf, n_met + 8)) {
             auto* const out = events_->open(leaf);
-            for (int k = 0; k < n_met; ++k) out[k] = met[k];
+            int k = 0;  // eight at a time: how many there are is as good as random
+            do std::memcpy(out + k, met + k, 8 * sizeof(*out));
+            while ((k += 8) < n_met);
             events_->close(leaf, out + n_met);
-            for (int k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
+            for (k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
           }
           n_met = n_told = 0;
         });
@@ -255,7 +258,8 @@ class LatticeOverlay {
         const std::int32_t distance = distance_of(marked);
         near[n] = lowered.near_end(id, marked, 0);
         n += is_near_end & (distance <= radius) & (distance >= least);
-        horizon = (is_near_end & (distance > radius) & (distance < horizon)) ? distance : horizon;
+        const std::int32_t beyond = distance | (no_limit & (static_cast<std::int32_t>(is_near_end & (distance > radius)) - 1));
+        horizon = beyond < horizon ? beyond : horizon;
       };
       for (; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
         const Place& place = places_[work_[w]];
@@ -278,19 +282,21 @@ class LatticeOverlay {
       };
       lowered.cross(
           near, n,
-          [&](std::int32_t to, MarkedDistance marked, std::int32_t) {
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t, bool is_out) {
             far[n_far] = {to, marked};
-            n_far += !places_.first_is(leaf, to, marked);
+            n_far += (!is_out) & !places_.first_is(leaf, to, marked);
+            way_out(leaf, marked, is_out);
             if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
-          },
-          [&](MarkedDistance marked, std::int32_t) { way_out(leaf, marked); });
+          });
       settle();
     }
     horizon_[leaf] = horizon;
     return n_known;
   }
-  void way_out(std::int32_t leaf, MarkedDistance marked) noexcept {
-    boundary_[leaf] = distance_of(marked) < distance_of(boundary_[leaf]) ? marked : boundary_[leaf];
+  void way_out(std::int32_t leaf, MarkedDistance marked, bool is_out = true) noexcept {
+    const MarkedDistance before = boundary_[leaf];
+    const MarkedDistance is_nearer = 0 - static_cast<MarkedDistance>(is_out & (distance_of(marked) < distance_of(before)));
+    boundary_[leaf] = (marked & is_nearer) | (before & ~is_nearer);
   }
   void settle_at(std::int32_t leaf, std::int32_t id, MarkedDistance head_start) noexcept {
     for (std::int32_t p = places_.first_at(id); p != none; p = places_[p].next_here)
@@ -331,12 +337,18 @@ class LatticeOverlay {
       MarkedDistance weight;
       Index a, b;
     } joined[n_max + 1];
+    std::uint8_t those[n_max + 1];
     int n = 0;
     const auto keep_all_apart = [&] {
       // Mates first: they only come nearer, which may leave room for others.
-      for (const bool mates : {true, false})
-        for (int k = 0; k < n; ++k)
-          if ((tree_->match(joined[k].a).v == joined[k].b) == mates) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
+      for (const bool mates : {true, false}) {
+        int n_those = 0;
+        for (int k = 0; k < n; ++k) {
+          those[n_those] = static_cast<std::uint8_t>(k);
+          n_those += (tree_->match(joined[k].a).v == joined[k].b) == mates;
+        }
+        for (int k = 0; k < n_those; ++k) keep_apart(joined[those[k]].a, joined[those[k]].b, joined[those[k]].weight);
+      }
       n = 0;
     };
     typename Lowered::NearEnd near[n_max + 1];
@@ -345,19 +357,19 @@ class LatticeOverlay {
     const auto cross = [&] {
       lowered.cross(
           near, n_near,
-          [&](std::int32_t to, MarkedDistance marked, std::int32_t k) {
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t k, bool is_out) {
             const auto leaf = static_cast<Index>(k);
             const std::int32_t radius = tree_->dual(leaf).radius, weight = distance_of(marked);
             const Index other = events_->event_at[to];
             joined[n] = {marked, leaf, other};
             n += events_->has_event(to) & (to > events_->ids[k]) & (tree_->dual(other).radius + radius > weight);
-            const bool is_covered = weight <= radius, has_room = n_covered_ < n_covered_max;
+            const bool is_covered = (!is_out) & (weight <= radius), has_room = n_covered_ < n_covered_max;
             covered_[n_covered_] = {to, 2 * k + 1, marked};
             n_covered_ += is_covered & has_room;
             covers_[k] |= is_covered & !has_room;
+            way_out(k, marked, is_out);
             if (SPINEL_UNLIKELY(n == n_max)) keep_all_apart();
-          },
-          [&](MarkedDistance marked, std::int32_t k) { way_out(k, marked); });
+          });
       n_near = 0;
     };
     for (int k = 0; k < events_->n_events; ++k) {
@@ -412,7 +424,7 @@ class LatticeOverlay {
       });
       lowered.cross(
           near, n,
-          [&](std::int32_t to, MarkedDistance marked, std::int32_t tag) {
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t tag, bool is_out) {
             const std::int32_t leaf = tag >> 1, radius = tree_->dual(static_cast<Index>(leaf)).radius;
             const bool is_place = events_->has_event(to);
             const Place& place = places_.first_or_any(to);
@@ -421,10 +433,10 @@ class LatticeOverlay {
             const bool is_known = is_own & (distance_of(place.head_start) <= distance_of(marked));
             const bool is_wanted = ((tag & 1) == 0) | (distance_of(marked) <= radius);
             far[n_far] = {to, tag, marked};
-            n_far += (is_wanted & !(is_place & is_known)) | (is_place & ((meets & !is_own) | (place.next_here != none)));
+            n_far += (!is_out) & ((is_wanted & !(is_place & is_known)) | (is_place & ((meets & !is_own) | (place.next_here != none))));
+            way_out(leaf, marked, is_out);
             if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
-          },
-          [&](MarkedDistance marked, std::int32_t tag) { way_out(tag >> 1, marked); });
+          });
       settle();
     }
     for (std::int32_t w = 0; w < n_work_; ++w) keep_inside(places_[work_[w]].owner);

@@ -48,6 +48,7 @@ class LatticePlaces {
     events_ = &events;
     n_ = events.n_events;
     n_tall_ = 0;
+    for (std::int32_t& id : tall_ids_) id = nowhere;
     for (std::int32_t k = 0; k < n_; ++k) {
       places_[k] = {0, events.ids[k], none, none, k};
       first_at_[events.ids[k]] = k;
@@ -73,8 +74,7 @@ class LatticePlaces {
   std::int32_t first_at(int id) const noexcept { return events_->has_event(id) ? first_at_[id] : none; }
   /// The first of the places at a check, or, where there is none, any place. (There is no branch in this, nor in the next.)
   const Place& first_or_any(int id) const noexcept {
-    const std::int32_t first = first_at_[id];  // loaded in any case, or choosing would take a branch
-    return places_[events_->has_event(id) ? first : 0];
+    return places_[first_at_[id] & -static_cast<std::int32_t>(events_->has_event(id))];
   }
   /// Whether the first place at a check is the leaf's own, and no further than `marked`.
   bool first_is(std::int32_t leaf, int id, MarkedDistance marked) const noexcept {
@@ -107,9 +107,10 @@ class LatticePlaces {
   /// Whether a tall place may be within the window: mostly there are few of them, and none.
   bool any_tall_near(int id) const noexcept {
     if (n_tall_ > n_tall_max) return true;
+    // Sixteen at a time: the others are nowhere.
     bool any = false;
-    for (std::int32_t k = 0; k < n_tall_; ++k)
-      any |= static_cast<unsigned>(tall_ids_[k] - id + tall_reach) <= 2u * tall_reach;
+    for (std::int32_t begin = 0; begin < n_tall_; begin += 16)
+      for (std::int32_t k = begin; k < begin + 16; ++k) any |= static_cast<unsigned>(tall_ids_[k] - id + tall_reach) <= 2u * tall_reach;
     return any;
   }
   void mark_all_tall(std::int32_t leaf) noexcept {
@@ -147,7 +148,8 @@ class LatticePlaces {
   static constexpr int n_looks_max = 16;
   /// A place that looks around itself, as far as others are nearer than `limit` to the place's owner.
   struct Look {
-    Slots around;
+    const std::int16_t* offset;
+    const MarkedDistance* distance;
     std::int32_t id;
     MarkedDistance head_start;
     std::int32_t limit;
@@ -155,25 +157,22 @@ class LatticePlaces {
   };
   bool has_room_for_looks() const noexcept { return n_looks_ <= n_looks_max - 2 && n_met_ < n_looks_max; }
   void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, std::int32_t tag) noexcept {
-    looks_[n_looks_] = {around, id, head_start, limit, tag};
-    ++n_looks_;
+    n_hits_ += BitOps::positions(around.slots, static_cast<unsigned>(64 * n_looks_), hits_ + n_hits_);
+    looks_[n_looks_++] = {around.offset, around.distance, id, head_start, limit, tag};
   }
   /// Of all looks that were added: `visit(look, id, distance with the head start)` for the bits that they see.
   template <class Visit>
   void for_hits(Visit&& visit) noexcept {
-    std::uint16_t hits[(n_looks_max + 1) * 64];
-    int n = 0;
-    for (int k = 0; k < n_looks_; ++k) n += BitOps::positions(looks_[k].around.slots, static_cast<unsigned>(64 * k), hits + n);
-    for (int k = 0; k < n; ++k) {
-      const Look& look = looks_[hits[k] / 64];
-      const int slot = hits[k] % 64;
-      visit(look, look.id + look.around.offset[slot], sum_of(look.head_start, look.around.distance[slot]));
+    for (int k = 0; k < n_hits_; ++k) {
+      const Look& look = looks_[hits_[k] / 64];
+      const int slot = hits_[k] % 64;
+      visit(look, look.id + look.offset[slot], sum_of(look.head_start, look.distance[slot]));
     }
-    n_looks_ = 0;
+    n_looks_ = n_hits_ = 0;
   }
   static constexpr int n_met_max = n_looks_max * (64 + 1);
   /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, tag)`, and
-  /// `then()` after at most `n_met_max` of them.
+  /// `then(whether that was all)` after at most `n_met_max` of them.
   template <class Visit, class Then>
   void for_looks(Visit&& visit, Then&& then) noexcept {
     int n = n_met_;
@@ -219,14 +218,15 @@ class LatticePlaces {
     MarkedDistance marked;
     std::int32_t place, limit, tag;
   };
-  static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach;
+  static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach, nowhere = -(1 << 30);
 
   const Tables* tables_ = nullptr;
   Events* events_ = nullptr;
   std::int32_t n_ = 0, n_max_ = 0;
   std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
-  std::int32_t n_looks_ = 0, n_met_ = 0;
+  std::int32_t n_looks_ = 0, n_hits_ = 0, n_met_ = 0;
   Look looks_[n_looks_max];
+  std::uint16_t hits_[(n_looks_max + 1) * 64];
   Met met_[n_met_max];
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
