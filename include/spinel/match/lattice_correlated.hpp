@@ -300,7 +300,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       const auto& match = this->tree_.match(k);
       const std::int32_t from = this->events_.ids[k], is_out = -static_cast<std::int32_t>(match.v == Tree::to_boundary);
       const std::int32_t to = this->events_.ids[(k & is_out) | (match.v & ~is_out)];
-      const bool counted = counts(from) | counts(to);
+      const bool counted = counts(from) || counts(to);
       const auto edge = paths.direct(from, to, match.path);
       imply(edge.row, edge.slot & ~(edge.slot >> 31), edge.lower_end, counted & (edge.slot >= 0));
       this->unpaired_[n_longer] = k;

@@ -362,7 +362,8 @@ class LatticeOverlay {
             const std::int32_t radius = tree_->dual(leaf).radius, weight = distance_of(marked);
             const Index other = events_->event_at[to];
             joined[n] = {marked, leaf, other};
-            n += events_->has_event(to) & (to > events_->ids[k]) & (tree_->dual(other).radius + radius > weight);
+            const bool is_event = events_->has_event(to), is_first = to > events_->ids[k];
+            n += is_event & is_first & (tree_->dual(other).radius + radius > weight);
             const bool is_covered = (!is_out) & (weight <= radius), has_room = n_covered_ < n_covered_max;
             covered_[n_covered_] = {to, 2 * k + 1, marked};
             n_covered_ += is_covered & has_room;
@@ -413,7 +414,8 @@ class LatticeOverlay {
         const std::int32_t radius = tree_->dual(static_cast<Index>(place.owner)).radius, left = radius - distance_of(place.head_start);
         // Lowered edges at events have been gone over.
         near[n] = lowered.near_end(place.id, place.head_start, 2 * place.owner + 1);
-        n += (left >= 0) & lowered.has(place.id) & ((p >= events_->n_events) | (covers_[place.owner] != 0));
+        const bool is_near_end = lowered.has(place.id), is_due = (p >= events_->n_events) | (covers_[place.owner] != 0);
+        n += (left >= 0) & is_near_end & is_due;
         if (left >= tables_->lightest)
           places_.add_look(left < tables_->radius[0] ? places_.near_slots(lowered.bits, place.id) : places_.window_slots(lowered.bits, place.id),
                            place.id, place.head_start, radius + 1, 2 * place.owner);

@@ -79,7 +79,8 @@ class LatticePlaces {
   /// Whether the first place at a check is the leaf's own, and no further than `marked`.
   bool first_is(std::int32_t leaf, int id, MarkedDistance marked) const noexcept {
     const Place& place = first_or_any(id);
-    return events_->has_event(id) & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
+    const bool is_there = events_->has_event(id);
+    return is_there & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
   }
   /// Of a leaf's satellites, linked by `next_of_owner`.
   std::int32_t first_of(std::int32_t leaf) const noexcept { return first_of_[leaf]; }
