@@ -41,6 +41,7 @@ class LatticePlaces {
   }
   void clear(const Layout& layout) noexcept {
     for (int k = 0; k < layout.n_words(); ++k) satellite_bits_[k] = tall_bits_[k] = 0;
+    for (int id = 0; id < layout.n_ids(); ++id) first_at_[id] = none;
   }
   /// Begins with the events' own checks.
   void begin(const Tables& tables, Events& events) noexcept {
@@ -69,7 +70,6 @@ class LatticePlaces {
   Place& operator[](std::int32_t p) noexcept { return places_[p]; }
   const Place& operator[](std::int32_t p) const noexcept { return places_[p]; }
   std::int32_t n_places() const noexcept { return n_; }
-  bool has_satellites() const noexcept { return n_ > events_->n_events; }
   /// Of the places at a check, linked by `next_here`; the event itself is the last.
   std::int32_t first_at(int id) const noexcept { return events_->has_event(id) ? first_at_[id] : none; }
   /// The first of the places at a check, or, where there is none, any place. (There is no branch in this, nor in the next.)
