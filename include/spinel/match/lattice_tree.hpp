@@ -289,7 +289,9 @@ class LatticeTree : public LatticeItems<Layout_, Index_> {
     const MarkedDistance boundary = metric.boundary(leaf);
     const Meeting next = BitOps::earliest({distance_of(boundary) - own.radius, to_boundary, boundary}, metric.lists().known(leaf),
                                           metric.lists().n_known(leaf), &duals_[0], own.radius, own.top);
-    return limit < next.time ? Meeting{limit, explore_further, 0} : next;
+    const std::int32_t is_known = -static_cast<std::int32_t>(next.time <= limit);  // no branch: as good as random
+    return {limit ^ ((limit ^ next.time) & is_known), (next.v & is_known) | (explore_further & ~is_known),
+            next.path & static_cast<MarkedDistance>(is_known)};
   }
   void note(int k, const Meeting& next) noexcept {
     time_[k] = next.time;
