@@ -73,6 +73,8 @@
 #include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_overlay.hpp>
 #include <spinel/match/lattice_places.hpp>
+#include <spinel/match/lattice_reach.hpp>
+#include <spinel/match/lattice_repair.hpp>
 #include <spinel/match/lattice_surroundings.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>

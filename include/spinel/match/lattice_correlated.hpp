@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Correlated matching on the lattice: match, lower the edges that share a mechanism with a matched edge, and repair the first
 // pass's matching for the lowered weights instead of matching again. The tables stay as they are: lattice_overlay.hpp adds what
-// the lowered edges change, and only there does a match come undone. The second pass is exact as well, and proves it. In small
+// the lowered edges change, and only there does a match come undone (lattice_repair.hpp). The second pass is exact as well, and proves it. In small
 // experiments few events go another way through both passes: few_correlated.hpp.
 // Source: as match/correlated.hpp, whose two passes and conditional weights these are.
 #pragma once
