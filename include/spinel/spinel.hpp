@@ -65,6 +65,7 @@
 #include <spinel/match/lattice_gap_bounds.hpp>
 #include <spinel/match/lattice_gap_trees.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
+#include <spinel/match/lattice_growth.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
