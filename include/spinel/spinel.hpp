@@ -18,6 +18,7 @@
 #include <spinel/simd/avx2.hpp>
 #include <spinel/simd/avx512.hpp>
 #include <spinel/simd/bit_ops.hpp>
+#include <spinel/simd/bit_ops_scalar.hpp>
 #include <spinel/simd/edge_ops.hpp>
 #include <spinel/simd/native.hpp>
 #include <spinel/simd/neon.hpp>
