@@ -18,6 +18,7 @@
 #include <spinel/simd/avx2.hpp>
 #include <spinel/simd/avx512.hpp>
 #include <spinel/simd/bit_ops.hpp>
+#include <spinel/simd/bit_ops_scalar.hpp>
 #include <spinel/simd/edge_ops.hpp>
 #include <spinel/simd/native.hpp>
 #include <spinel/simd/neon.hpp>
@@ -66,6 +67,7 @@
 #include <spinel/match/lattice_gap_flood.hpp>
 #include <spinel/match/lattice_gap_queue.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
+#include <spinel/match/lattice_growth.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_items.hpp>
 #include <spinel/match/lattice_layout.hpp>
@@ -74,6 +76,8 @@
 #include <spinel/match/lattice_metric.hpp>
 #include <spinel/match/lattice_overlay.hpp>
 #include <spinel/match/lattice_places.hpp>
+#include <spinel/match/lattice_reach.hpp>
+#include <spinel/match/lattice_repair.hpp>
 #include <spinel/match/lattice_surroundings.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>

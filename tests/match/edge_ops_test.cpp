@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ways over a few edges, sixteen at a time: the instruction set's functions against their definition.
+// Ways over a few edges, sixteen at a time, and pairs in a list: the instruction set's functions against their definition.
 #include <spinel/simd/edge_ops.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace spinel {
@@ -51,6 +53,26 @@ TEST(EdgeOps, AreTheSameWithVectorInstructions) {
     ASSERT_EQ(found, from);
     for (int side = 0; side < 2; ++side) ASSERT_EQ(found_due[side], due[side]);
   }
+}
+
+template <class BitOps>
+void find_pairs() {
+  std::mt19937_64 random(12);
+  for (int repeat = 0; repeat < 2000; ++repeat) {
+    const int n = static_cast<int>(random() % 17);
+    // Exactly as long as it says: what looks beyond the end is found by a sanitizer.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs(static_cast<std::size_t>(n));
+    for (auto& pair : pairs) pair = {static_cast<std::uint32_t>(random() % 4) - 2, static_cast<std::uint32_t>(random() % 3) << 30};
+    const auto wanted = std::pair{static_cast<std::uint32_t>(random() % 4) - 2, static_cast<std::uint32_t>(random() % 3) << 30};
+    const auto expected = std::find(pairs.begin(), pairs.end(), wanted) - pairs.begin();
+    const int found = BitOps::index_of_pair(pairs.data(), n, wanted.first, wanted.second);
+    if (expected < n) ASSERT_EQ(found, expected);
+    else ASSERT_GE(found, n);
+  }
+}
+TEST(BitOps, FindTheFirstPair) {
+  find_pairs<ScalarBits>();
+  find_pairs<NativeBits>();
 }
 
 }  // namespace

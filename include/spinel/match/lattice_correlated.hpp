@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Correlated matching on the lattice: match, lower the edges that share a mechanism with a matched edge, and repair the first
 // pass's matching for the lowered weights instead of matching again. The tables stay as they are: lattice_overlay.hpp adds what
-// the lowered edges change, and only there does a match come undone. The second pass is exact as well, and proves it. In small
+// the lowered edges change, and only there does a match come undone (lattice_repair.hpp). The second pass is exact as well, and proves it. In small
 // experiments few events go another way through both passes: few_correlated.hpp.
 // Source: as match/correlated.hpp, whose two passes and conditional weights these are.
 #pragma once
@@ -31,7 +31,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   using Index = Index_;
   using Sizes = LatticeSizes<Layout>;
   using Tree = detail::LatticeTree<Layout, Index, BitOps>;
-  using Paths = detail::LatticePaths<Layout>;
+  using Paths = detail::LatticePaths<Layout, BitOps>;
   template <class Matcher>
   friend class LatticeGap;
   /// Where all distances within a check type fit a table, up to ten events of either are paired by trying everything.
@@ -272,24 +272,21 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   }
 
   static constexpr auto all_count = [](std::int32_t) { return true; };
-  struct Cause {
-    Span<const detail::ImpliedCheck> implied;
-    int lower_end = 0;
-  };
   /// Lowers what edges imply: `for_edges(paths, imply)`. In two steps, so that the lists come from memory while others are read.
   template <class ForEdges>
   void lower_implied(int model, ForEdges&& for_edges) noexcept {
     int n = 0;
     const auto lower_all = [&] {
-      for (int k = 0; k < n; ++k) overlay_.lowered.lower(causes_[k].lower_end, causes_[k].implied, implied_[model].ends());
+      overlay_.lowered.lower(causes_, n, implied_[model].ends());
       n = 0;
     };
     const detail::LatticeImplied<Layout>& implied_by = implied_[model];
     Paths paths(this->tables_[model], this->search_);
-    const auto imply = [&](int row, int slot, int lower_end) {
+    const auto imply = [&](int row, int slot, int lower_end, bool is_there = true) {
       causes_[n] = {repairs_both_ ? implied_by.of(row, slot) : implied_by.of_memory_basis(row, slot), lower_end};
       SPINEL_PREFETCH(causes_[n].implied.data());
-      if (++n == n_causes_max) lower_all();
+      n += is_there;
+      if (n == n_causes_max) lower_all();
     };
     for_edges(paths, imply);
     lower_all();
@@ -312,16 +309,25 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
       this->unpaired_[n_pairs] = static_cast<Index>(k);
       n_pairs += this->tree_.match(static_cast<Index>(k)).v < k;
     }
+    // Most are one edge: those first, without a branch on whether they are.
+    int n_longer = 0;
     for (int pair = 0; pair < n_pairs; ++pair) {
       const Index k = this->unpaired_[pair];
       const auto& match = this->tree_.match(k);
+      const std::int32_t from = this->events_.ids[k], is_out = -static_cast<std::int32_t>(match.v == Tree::to_boundary);
+      const std::int32_t to = this->events_.ids[(k & is_out) | (match.v & ~is_out)];
+      const bool counted = counts(from) || counts(to);
+      const auto edge = paths.direct(from, to, match.path);
+      imply(edge.row, edge.slot & ~(edge.slot >> 31), edge.lower_end, counted & (edge.slot >= 0));
+      this->unpaired_[n_longer] = k;
+      n_longer += counted & (edge.slot < 0);
+    }
+    for (int pair = 0; pair < n_longer; ++pair) {
+      const Index k = this->unpaired_[pair];
+      const auto& match = this->tree_.match(k);
       const std::int32_t from = this->events_.ids[k];
-      if (match.v == Tree::to_boundary) {
-        if (counts(from)) paths.to_boundary(from, imply);
-      } else {
-        const std::int32_t to = this->events_.ids[match.v];
-        if (counts(from) || counts(to)) paths.between(from, to, match.path, imply);
-      }
+      if (match.v == Tree::to_boundary) paths.to_boundary(from, imply);
+      else paths.between(from, this->events_.ids[match.v], match.path, imply);
     }
   }
 
@@ -335,7 +341,7 @@ class AnyRoundsCorrelatedLatticeMatcher : private AnyRoundsLatticeMatcher<d, Ind
   bool is_second_ = false;
   bool repairs_both_ = true;
   static constexpr int n_causes_max = 64;
-  Cause causes_[n_causes_max];
+  typename detail::LoweredEdges<Layout>::Cause causes_[n_causes_max];
 };
 
 /// The same for one experiment, with its memory inside.

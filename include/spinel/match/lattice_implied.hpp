@@ -31,8 +31,11 @@ struct ImpliedEnd {
 };
 /// The implied ends at one check, as an offset from the lower end of the cause; which ones, in LatticeImplied's list.
 struct ImpliedCheck {
-  std::int32_t from = 0;
-  std::uint32_t begin : 27 = 0, n_ends : 5 = 0;
+  static constexpr int most_ends = 31;
+  std::int32_t from;
+  std::uint32_t range;
+  constexpr std::uint32_t begin() const noexcept { return range >> 5; }
+  constexpr std::uint32_t n_ends() const noexcept { return range & 31; }
 };
 
 template <class Layout>
@@ -48,8 +51,8 @@ class LatticeImplied {
 
   constexpr void lay_out(Arena& arena) noexcept {
     ranges_.lay_out(n_ranges, arena);
-    checks_.lay_out(n_checks_max, arena);
-    ends_.lay_out(n_ends_max, arena);
+    checks_.lay_out(n_checks_max + 8, arena);
+    ends_.lay_out(n_ends_max + 8, arena);
   }
 
   /// Errors: unsupported (rounds imply different edges), out_of_capacity.
@@ -158,11 +161,11 @@ class LatticeImplied {
     range = {static_cast<std::uint32_t>(n_checks_), 0, 0, true};
     for (int k = 0; k < n; ++k) {
       if (k == 0 || list_[k].from != list_[k - 1].from) {
-        checks_[n_checks_++] = {list_[k].from, static_cast<std::uint32_t>(n_ends_) & 0x7ffffff, 0};
+        checks_[n_checks_++] = {list_[k].from, static_cast<std::uint32_t>(n_ends_) << 5};
         ++range.size;
         range.n_of_memory_basis += static_cast<std::uint8_t>(tables.layout.site(tables.layout.id(site) + list_[k].from).type == 0);
       }
-      ++checks_[n_checks_ - 1].n_ends;
+      ++checks_[n_checks_ - 1].range;
       ends_[n_ends_++] = list_[k].end;
     }
     return Status::ok;
@@ -171,15 +174,15 @@ class LatticeImplied {
     int k = 0;
     for (int c = 0; c < range.size; ++c) {
       const ImpliedCheck& check = checks_[range.begin + static_cast<std::uint32_t>(c)];
-      for (std::uint32_t e = 0; e < check.n_ends; ++e, ++k)
-        if (k == n || list_[k].from != check.from || !(list_[k].end == ends_[check.begin + e])) return false;
+      for (std::uint32_t e = 0; e < check.n_ends(); ++e, ++k)
+        if (k == n || list_[k].from != check.from || !(list_[k].end == ends_[check.begin() + e])) return false;
     }
     return k == n;
   }
 
   LatticeArray<Range, Sizes::of(n_ranges)> ranges_;
-  LatticeArray<ImpliedCheck, Sizes::of(n_checks_max)> checks_;
-  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max)> ends_;
+  LatticeArray<ImpliedCheck, Sizes::of(n_checks_max + 8)> checks_;  ///< these and the ends may be read eight at a time
+  LatticeArray<ImpliedEnd, Sizes::of(n_ends_max + 8)> ends_;
   std::size_t n_checks_ = 0, n_ends_ = 0;
   struct End {
     std::int32_t from = 0;
@@ -189,7 +192,7 @@ class LatticeImplied {
 };
 
 /// The edges of shortest paths: `visit(row, slot, id of the lower end)`, with LatticeImplied's rows and slots.
-template <class Layout>
+template <class Layout, class BitOps>
 class LatticePaths {
  public:
   using Tables = LatticeTables<Layout>;
@@ -197,6 +200,17 @@ class LatticePaths {
 
   LatticePaths(const Tables& tables, Search& search) noexcept : tables_(tables), search_(search) {}
 
+  struct Edge {
+    int row, slot, lower_end;
+  };
+  /// The edge between two checks, or to the boundary where `to` is `from`, if that is the path which is as long as `marked`; else its slot
+  /// is negative. (There is no branch in this.)
+  Edge direct(int from, int to, MarkedDistance marked) const noexcept {
+    const int row = tables_.layout.edge_row(tables_.layout.site(from)), degree = tables_.degree[row];
+    const int found = BitOps::index_of_pair(tables_.edges[row], degree, static_cast<std::uint32_t>(to - from), marked);
+    const int is_edge = -static_cast<int>(found < degree), is_out = -static_cast<int>((to == from) & (tables_.boundary_edge[row] == marked));
+    return {row, (found & is_edge) | (LatticeImplied<Layout>::boundary_slot & is_out) | ~(is_edge | is_out), from < to ? from : to};
+  }
   /// Of a path between two checks that is as long as `marked` and flips what it says.
   template <class Visit>
   void between(int from, int to, MarkedDistance marked, Visit&& visit) noexcept {
@@ -204,9 +218,8 @@ class LatticePaths {
       const int row = tables_.layout.edge_row(tables_.layout.site(from));
       const LatticeEdge* const edges = tables_.edges[row];
       const int degree = tables_.degree[row];
-      int direct = 0;
-      while (direct < degree && edges[direct].offset != to - from) ++direct;
-      int found = direct < degree && edges[direct].weight == marked ? direct : -1;
+      int found = BitOps::index_of_pair(edges, degree, static_cast<std::uint32_t>(to - from), marked);
+      if (found >= degree) found = -1;
       for (int e = 0; found < 0 && e < degree; ++e) {
         const std::int32_t rest = distance_of(marked) - distance_of(edges[e].weight);
         if (rest <= 0) continue;

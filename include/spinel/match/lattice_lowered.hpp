@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
@@ -35,20 +36,43 @@ class LoweredEdges {
     for (int id = 0; id < layout.n_ids(); ++id) first_[id] = none;
     n_ = 0;
   }
-  /// Lowers what a matched edge whose lower end is `lower_end` implies, all of `implied`, or where there is no room left nothing of it.
-  void lower(int lower_end, Span<const ImpliedCheck> implied, const ImpliedEnd* ends) noexcept {
-    if (SPINEL_UNLIKELY(static_cast<std::size_t>(n_max_ - n_) < implied.size())) return;
-    std::int32_t n = n_;
-    for (const ImpliedCheck check : implied) {
-      const std::int32_t id = lower_end + check.from;
-      const auto at = static_cast<std::uint32_t>(id);
-      const ImpliedEnd* const begin = ends + check.begin;
-      SPINEL_PREFETCH(begin);
-      lists_[n] = {begin, begin + check.n_ends, id, first_[id]};
-      first_[id] = n++;
-      bits[at / 64] |= std::uint64_t{1} << (at % 64);
+  /// What a matched edge implies whose lower end is `lower_end`.
+  struct Cause {
+    Span<const ImpliedCheck> implied;
+    int lower_end = 0;
+  };
+  /// Lowers what `n` causes imply, or where there is no room left for all that one of them does, nothing of it.
+  void lower(const Cause* causes, int n, const ImpliedEnd* ends) noexcept {
+    // How many checks a cause concerns is as good as random, so all are copied, eight at a time, and then gone over in one loop.
+    constexpr int n_most = 512;
+    ImpliedCheck checks[n_most + at_once];
+    std::int32_t lower_end[n_most + at_once];
+    for (int k = 0; k < n;) {
+      int n_checks = 0;
+      for (; k < n; ++k) {
+        const int size = static_cast<int>(causes[k].implied.size());
+        if (SPINEL_UNLIKELY(n_checks + size > n_most)) break;
+        if (SPINEL_UNLIKELY(n_max_ - n_ - n_checks < size)) continue;
+        const ImpliedCheck* const implied = causes[k].implied.data();
+        int c = 0;
+        do {
+          std::memcpy(checks + n_checks + c, implied + c, at_once * sizeof(ImpliedCheck));
+          for (int j = 0; j < at_once; ++j) lower_end[n_checks + c + j] = causes[k].lower_end;
+          c += at_once;
+        } while (c < size);
+        n_checks += size;
+      }
+      std::int32_t at = n_;
+      for (int c = 0; c < n_checks; ++c) {
+        const std::int32_t id = lower_end[c] + checks[c].from;
+        const ImpliedEnd* const begin = ends + checks[c].begin();
+        SPINEL_PREFETCH(begin);
+        lists_[at] = {begin, begin + checks[c].n_ends(), id, first_[id]};
+        first_[id] = at++;
+        bits[static_cast<unsigned>(id) / 64] |= std::uint64_t{1} << (static_cast<unsigned>(id) % 64);
+      }
+      n_ = at;
     }
-    n_ = n;
   }
   bool any() const noexcept { return n_ > 0; }
   bool has(int id) const noexcept { return first_[id] != none; }
@@ -67,39 +91,45 @@ class LoweredEdges {
     for (std::int32_t k = 0; k < n_; ++k)
       for (const ImpliedEnd* end = lists_[k].begin; end != lists_[k].end; ++end) visit(lists_[k].id, end->along, end->weight);
   }
-  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance)`, `out(distance)`. In one loop over all
-  /// lists; `near` is used up.
+  /// Where the lowered edges of `n` checks lead, given how far those are: `visit(to, distance, tag, is_out)`, for the boundary
+  /// edge with the check itself as `to`. In one loop over all lists; `near` is used up.
   struct NearEnd {
     std::int32_t id;
     MarkedDistance marked;
-    std::int32_t list;
+    std::int32_t list, tag;
   };
-  NearEnd near_end(int id, MarkedDistance marked) const noexcept { return {id, marked, first_[id]}; }
-  template <class Visit, class Out>
-  void cross(NearEnd* near, int n, Visit&& visit, Out&& out) const noexcept {
+  NearEnd near_end(int id, MarkedDistance marked, std::int32_t tag) const noexcept { return {id, marked, first_[id], tag}; }
+  template <class Visit>
+  void cross(NearEnd* near, int n, Visit&& visit) const noexcept {
+    // Most lists are shorter than eight: copied whole, how long they are is no branch.
+    constexpr int n_max = 256;
+    struct Far {
+      std::int32_t along;
+      MarkedDistance weight;
+    } far[n_max + at_once];
+    std::uint16_t from[n_max + at_once];
+    static_assert(sizeof(Far) == sizeof(ImpliedEnd));
     for (int k = 0; k < n;) {
-      const List& list = lists_[near[k].list];
-      near[k].list = list.next;
-      for (const ImpliedEnd* end = list.begin; end != list.end; ++end) {
-        const MarkedDistance marked = sum_of(near[k].marked, end->weight);
-        if (SPINEL_UNLIKELY(end->along == 0)) out(marked);
-        else visit(list.id + end->along, marked);
+      int n_far = 0;
+      for (; k < n && n_far <= n_max - ImpliedCheck::most_ends; ) {
+        const List& list = lists_[near[k].list];
+        near[k].list = list.next;
+        const int size = static_cast<int>(list.end - list.begin);
+        int e = 0;
+        do {
+          std::memcpy(far + n_far + e, list.begin + e, at_once / 2 * sizeof(Far));
+          std::memcpy(far + n_far + e + at_once / 2, list.begin + e + at_once / 2, at_once / 2 * sizeof(Far));
+          for (int j = 0; j < at_once; ++j) from[n_far + e + j] = static_cast<std::uint16_t>(k);
+          e += at_once;
+        } while (SPINEL_UNLIKELY(e < size));
+        n_far += size;
+        k += list.next == none;
       }
-      k += list.next == none;
-    }
-  }
-  /// `visit(id, begin, end)` for all lists at checks of which `which(id)` is true, found without a branch on that; `room` holds as many
-  /// numbers as there are lists.
-  template <class Which, class Visit>
-  void for_lists(Which&& which, std::int32_t* room, Visit&& visit) const noexcept {
-    int n = 0;
-    for (std::int32_t k = 0; k < n_; ++k) {
-      room[n] = k;
-      n += which(lists_[k].id);
-    }
-    for (int k = 0; k < n; ++k) {
-      const List& list = lists_[room[k]];
-      visit(list.id, list.begin, list.end);
+      for (int e = 0; e < n_far; ++e) {
+        const NearEnd& end = near[from[e]];
+        const MarkedDistance marked = sum_of(end.marked, far[e].weight);
+        visit(end.id + far[e].along, marked, end.tag, far[e].along == 0);
+      }
     }
   }
   /// `visit(a, b, weight)` once an edge that became lighter, b is -1 for the boundary.
@@ -132,6 +162,7 @@ class LoweredEdges {
 
  private:
   static constexpr std::int32_t none = -1;
+  static constexpr int at_once = 8;
   static constexpr std::size_t n_lists_max(std::size_t n_checks) noexcept { return 8 * n_checks + 1024; }
   /// What one cause implies at one check, and the list of another one there.
   struct List {

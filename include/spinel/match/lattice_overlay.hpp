@@ -8,112 +8,37 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <spinel/core/arena.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
-#include <spinel/match/lattice_lowered.hpp>
-#include <spinel/match/lattice_metric.hpp>
-#include <spinel/match/lattice_places.hpp>
+#include <spinel/match/lattice_repair.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {
 
 /// The metric of the second pass, for LatticeTree::search.
 template <class Tree, class BitOps, class Events_>
-class LatticeOverlay {
+class LatticeOverlay : public LatticeRepair<Tree, BitOps, Events_> {
+  using Base = LatticeRepair<Tree, BitOps, Events_>;
+
  public:
-  using Layout = typename Tree::Layout;
-  using Index = typename Tree::Index;
-  using Sizes = LatticeSizes<Layout>;
-  using Tables = LatticeTables<Layout>;
-  using Search = LatticeSearch<Layout>;
-  using Events = Events_;
-  using Lowered = LoweredEdges<Layout>;
-  using Places = LatticePlaces<Layout, Events, BitOps>;
-  using Place = typename Places::Place;
+  using typename Base::Events;
+  using typename Base::Index;
+  using typename Base::Layout;
+  using typename Base::Lowered;
+  using typename Base::Place;
+  using typename Base::Places;
+  using typename Base::Search;
+  using typename Base::Sizes;
+  using typename Base::Tables;
+  using Base::lowered;
   static constexpr std::int32_t no_limit = Tables::no_limit;
 
   constexpr void lay_out(const Layout& layout, Arena& arena) noexcept {
-    const auto n = static_cast<std::size_t>(layout.n_detectors());
-    n_work_max_ = static_cast<std::int32_t>(Places::n_places_max(n));
-    lowered.lay_out(layout, arena);
-    places_.lay_out(layout, arena);
-    boundary_.lay_out(n, arena);
-    horizon_.lay_out(n, arena);
-    covers_.lay_out(n, arena);
-    those_.lay_out(n + 1, arena);
-    work_.lay_out(Places::n_places_max(n), arena);
-  }
-  void clear(const Layout& layout) noexcept {
-    lowered.clear(layout);
-    places_.clear(layout);
-  }
-
-  /// Begins the second pass over the events of the first, whose leaves hold feasible radii and mates for the tables' distances,
-  /// but for leaves of blossoms, which say so by another `top` than themselves. Lowers radii until they are feasible for the
-  /// shot's own; matches that are no longer tight come undone. Returns how many leaves are left in `free`.
-  int begin(const Tables& tables, Search& paths, Events& events, Tree& tree, Index* free) noexcept {
-    tables_ = &tables;
-    paths_ = &paths;
-    events_ = &events;
-    tree_ = &tree;
-    const int n = events.n_events;
-    is_full_ = false;
-    places_.begin(tables, events);
-    for (int k = 0; k < n; ++k) {
-      boundary_[k] = tables.boundary[events.ids[k]];
-      horizon_[k] = 0;
-    }
-    for (int k = 0; k < n; ++k) {
-      // Who grows later looks for tall ones as far as the window table.
-      std::int32_t& radius = tree.dual(static_cast<Index>(k)).radius;
-      radius = 2 * radius > tables.radius[1] ? tables.radius[1] / 2 : radius;
-      covers_[k] = 0;
-    }
-    keep_neighbors_apart();
-    for_those([&](int k) { return covers_[k] | (tree.dual(static_cast<Index>(k)).radius >= tables.lightest); },
-              [&](Index leaf) { cover(leaf); });
-    for_those(
-        [&](int k) {
-          const auto& dual = tree.dual(static_cast<Index>(k));
-          return (places_.first_of(k) != none) | (dual.top != k) | (2 * dual.radius > tables.radius[0]);
-        },
-        [&](Index leaf) { make_feasible(leaf, tree.dual(leaf).top != leaf); });
-    tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
-    events.begin();
-    if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
-    // Whose radius was cut is held in place by the one it was cut for; its former mate is often free to make up for it. So those first.
-    int n_free = 0, n_cut = 0;
-    std::int64_t weight = 0;
-    MarkedDistance flips = 0;
-    for (int k = 0; k < n; ++k) {
-      // Without branches on what the mate is and whether the match is still tight.
-      auto& match = tree.match(static_cast<Index>(k));
-      const std::int32_t radius = tree.dual(static_cast<Index>(k)).radius;
-      const bool is_out = match.v == Tree::to_boundary, has_mate = match.v >= 0;
-      const std::int32_t others = tree.dual(has_mate ? match.v : static_cast<Index>(k)).radius;
-      match.path = is_out ? boundary_[k] : match.path;
-      const bool is_tight = radius + (has_mate ? others : 0) == distance_of(match.path);
-      match.v = is_tight ? match.v : Tree::unmatched;
-      if (SPINEL_UNLIKELY(2 * radius > tables.radius[0])) places_.mark_all_tall(k);
-      const bool is_free = match.v == Tree::unmatched, was_cut = horizon_[k] != 0;
-      work_[n_cut] = k;
-      n_cut += is_free & was_cut;
-      free[n_free] = static_cast<Index>(k);
-      n_free += is_free & !was_cut;
-      weight += radius;
-      flips ^= match.path & static_cast<std::uint32_t>((match.v - k) >> 31);
-    }
-    tree.weight = weight;
-    tree.flips = flips;
-    for (int k = 0; k < n_cut; ++k) free[n_free++] = static_cast<Index>(work_[k]);
-    return n_free;
-  }
-  /// Ends the shot: places and lowered edges are forgotten.
-  void end() noexcept {
-    places_.end();
-    lowered.forget();
+    Base::lay_out(layout, arena);
+    horizon_.lay_out(static_cast<std::size_t>(layout.n_detectors()), arena);
   }
 
   // == What LatticeTree::search asks ==
@@ -181,11 +106,21 @@ class LatticeOverlay {
         });
   }
 
-  Lowered lowered;
-
  private:
-  static constexpr std::int32_t none = Places::none;
-  static constexpr int n_far_max = 64;
+  using Base::boundary_;
+  using Base::events_;
+  using Base::is_full_;
+  using Base::n_far_max;
+  using Base::n_work_;
+  using Base::none;
+  using Base::places_;
+  using Base::search_from;
+  using Base::settle_at;
+  using Base::tables_;
+  using Base::tree_;
+  using Base::way_out;
+  using Base::work_;
+
   /// Place `p` of `leaf` looks around itself, with all others that do in `end_looks`; with `is_news` those who have looked before
   /// did not see it.
   void look_from(Index leaf, std::int32_t p, int tier, bool is_news) noexcept {
@@ -207,20 +142,22 @@ class LatticeOverlay {
     typename Events::Candidate *const met = met_, *const told = told_;
     int n_met = 0, n_told = 0;
     places_.for_looks(
-        [&](MarkedDistance marked, std::int32_t other, bool is_nearer, bool is_news) {
+        [&](MarkedDistance marked, std::int32_t other, bool is_nearer, std::int32_t is_news) {
           const auto owner = static_cast<Index>(other);
           met[n_met] = told[n_told] = {marked, owner};
           const bool is_met = is_nearer & (owner != leaf);
           n_met += is_met;
-          n_told += is_met & is_news & (tree_->dual(owner).tier > 0);
+          n_told += is_met & (is_news != 0) & (tree_->dual(owner).tier > 0);
         },
         [&](bool is_last) {
           if (SPINEL_LIKELY(!is_last & (n_met < 64))) return;
           if (events_->reserve(leaf, n_met + 8)) {
             auto* const out = events_->open(leaf);
-            for (int k = 0; k < n_met; ++k) out[k] = met[k];
+            int k = 0;  // eight at a time: how many there are is as good as random
+            do std::memcpy(out + k, met + k, 8 * sizeof(*out));
+            while ((k += 8) < n_met);
             events_->close(leaf, out + n_met);
-            for (int k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
+            for (k = 0; k < n_told; ++k) tell(told[k].leaf, {told[k].distance, leaf});
           }
           n_met = n_told = 0;
         });
@@ -253,9 +190,10 @@ class LatticeOverlay {
       const std::int32_t end = w < n_known ? n_known : n_work_, least = w < n_known ? crossed : 0;
       const auto note = [&](bool is_near_end, int id, MarkedDistance marked) {
         const std::int32_t distance = distance_of(marked);
-        near[n] = lowered.near_end(id, marked);
+        near[n] = lowered.near_end(id, marked, 0);
         n += is_near_end & (distance <= radius) & (distance >= least);
-        horizon = (is_near_end & (distance > radius) & (distance < horizon)) ? distance : horizon;
+        const std::int32_t beyond = distance | (no_limit & (static_cast<std::int32_t>(is_near_end & (distance > radius)) - 1));
+        horizon = beyond < horizon ? beyond : horizon;
       };
       for (; w < end && places_.has_room_for_looks() && n < Places::n_looks_max; ++w) {
         const Place& place = places_[work_[w]];
@@ -278,206 +216,20 @@ class LatticeOverlay {
       };
       lowered.cross(
           near, n,
-          [&](std::int32_t to, MarkedDistance marked) {
+          [&](std::int32_t to, MarkedDistance marked, std::int32_t, bool is_out) {
             far[n_far] = {to, marked};
-            n_far += !places_.first_is(leaf, to, marked);
+            n_far += (!is_out) & !places_.first_is(leaf, to, marked);
+            way_out(leaf, marked, is_out);
             if (SPINEL_UNLIKELY(n_far == n_far_max)) settle();
-          },
-          [&](MarkedDistance marked) { way_out(leaf, marked); });
+          });
       settle();
     }
     horizon_[leaf] = horizon;
     return n_known;
   }
-  void way_out(std::int32_t leaf, MarkedDistance marked) noexcept {
-    boundary_[leaf] = distance_of(marked) < distance_of(boundary_[leaf]) ? marked : boundary_[leaf];
-  }
-  void settle_at(std::int32_t leaf, std::int32_t id, MarkedDistance head_start) noexcept {
-    for (std::int32_t p = places_.first_at(id); p != none; p = places_[p].next_here)
-      if (places_[p].owner == leaf) {
-        if (distance_of(head_start) >= distance_of(places_[p].head_start)) return;
-        places_[p].head_start = head_start;
-        return add_work(leaf, p);
-      }
-    const std::int32_t added = places_.add_satellite(leaf, id, head_start);
-    if (added == none) is_full_ = true;
-    else add_work(leaf, added);
-  }
-  void add_work(std::int32_t leaf, std::int32_t p) noexcept {
-    way_out(leaf, sum_of(places_[p].head_start, tables_->boundary[places_[p].id]));
-    if (n_work_ == n_work_max_) is_full_ = true;
-    else work_[n_work_++] = p;
-  }
 
-  // == Feasible radii to start from ==
-  /// Calls `visit(leaf)` where `which(leaf)` says so: found without a branch for each.
-  template <class Which, class Visit>
-  void for_those(Which&& which, Visit&& visit) noexcept {
-    int n = 0;
-    for (int k = 0; k < events_->n_events; ++k) {
-      those_[n] = static_cast<Index>(k);
-      n += which(k);
-    }
-    for (int k = 0; k < n; ++k) visit(those_[k]);
-  }
-  /// Goes over the lowered edges at events: keeps those apart whom one joins, and marks in `covers_` whose radius covers one. Most do
-  /// nothing, so what they may do is found without branches first.
-  void keep_neighbors_apart() noexcept {
-    struct Joined {
-      MarkedDistance weight;
-      Index a, b;
-    };
-    constexpr int n_max = 128;
-    Joined joined[n_max];
-    int n = 0;
-    const auto keep_all_apart = [&] {
-      // Mates first: they only come nearer, which may leave room for others.
-      for (const bool mates : {true, false})
-        for (int k = 0; k < n; ++k)
-          if ((tree_->match(joined[k].a).v == joined[k].b) == mates) keep_apart(joined[k].a, joined[k].b, joined[k].weight);
-      n = 0;
-    };
-    lowered.for_lists([&](int id) { return events_->has_event(id); }, work_, [&](int id, const ImpliedEnd* begin, const ImpliedEnd* end) {
-      const Index leaf = events_->event_at[id];
-      const std::int32_t radius = tree_->dual(leaf).radius;
-      MarkedDistance way_out = boundary_[leaf];
-      bool covers = false;
-      for (; begin != end; ++begin) {
-        const int to = id + begin->along;
-        const std::int32_t weight = distance_of(begin->weight);
-        const Index other = events_->event_at[to];
-        joined[n] = {begin->weight, leaf, other};
-        const bool is_event = events_->has_event(to), is_out = begin->along == 0;
-        n += is_event & (begin->along > 0) & (tree_->dual(other).radius + radius > weight);
-        covers |= !is_out & (weight <= radius);
-        way_out = (is_out & (weight < distance_of(way_out))) ? begin->weight : way_out;
-      }
-      covers_[leaf] |= covers;
-      boundary_[leaf] = way_out;
-      if (SPINEL_UNLIKELY(n > n_max - 40)) keep_all_apart();
-    });
-    keep_all_apart();
-    for (int k = 0; k < events_->n_events; ++k) {
-      std::int32_t& radius = tree_->dual(static_cast<Index>(k)).radius;
-      const std::int32_t way_out = distance_of(boundary_[k]);
-      radius = radius > way_out ? way_out : radius;
-    }
-  }
-  /// Makes the satellites that the event's radius covers, and keeps the radius out of what others cover.
-  void cover(Index leaf) noexcept {
-    std::int32_t& radius = tree_->dual(leaf).radius;
-    n_work_ = 0;
-    work_[n_work_++] = leaf;
-    for (std::int32_t w = 0; w < n_work_; ++w) {
-      const Place place = places_[work_[w]];
-      const std::int32_t left = radius - distance_of(place.head_start);
-      if (left < 0) continue;
-      const auto near_end = [&](int id, MarkedDistance marked, bool is_place) {
-        lowered.at(
-            id, [&](std::int32_t to, MarkedDistance weight) { reach_over(leaf, to, sum_of(marked, weight), is_place); },
-            [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
-      };
-      near_end(place.id, place.head_start, true);
-      if (SPINEL_UNLIKELY(left >= tables_->lightest))
-        places_.scan(lowered.bits, place.id, left + 1, [&](int id, MarkedDistance marked) { near_end(id, sum_of(marked, place.head_start), false); });
-    }
-    if (radius > distance_of(boundary_[leaf])) radius = distance_of(boundary_[leaf]);
-  }
-  /// The far end of a lowered edge, which `leaf` reaches after `marked`. A satellite is made where the radius covers it, or where
-  /// the near end is no place that others would see.
-  void reach_over(Index leaf, std::int32_t to, MarkedDistance marked, bool from_place) noexcept {
-    for (std::int32_t p = places_.first_at(to); p != none; p = places_[p].next_here) {
-      if (places_[p].owner != leaf) keep_apart(leaf, static_cast<Index>(places_[p].owner), sum_of(marked, places_[p].head_start));
-      else if (distance_of(marked) >= distance_of(places_[p].head_start)) return;
-    }
-    if (!from_place || distance_of(marked) <= tree_->dual(leaf).radius) settle_at(leaf, to, marked);
-  }
-  /// Events themselves are far enough apart, but for those that shared a blossom. Satellites see all who are not tall, be it that
-  /// they are beyond the radius and the others reach them; who is tall sees satellites, and of two satellites the nearer to its event.
-  void make_feasible(Index leaf, bool was_in_blossom) noexcept {
-    const std::int32_t& radius = tree_->dual(leaf).radius;  // pushing apart changes it
-    const auto apart = [&](MarkedDistance marked, std::int32_t other) {
-      if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
-    };
-    if (SPINEL_UNLIKELY(was_in_blossom | (2 * radius > tables_->radius[0])) && 2 * radius > tables_->lightest)
-      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * radius, apart);
-    for (std::int32_t p = places_.first_of(leaf); p != none; p = places_[p].next_of_owner) {
-      const std::int32_t left = radius - distance_of(places_[p].head_start), usual = left + (tables_->radius[0] >> 1);
-      if (usual > 0) places_.for_places_near(events_->bits, places_[p], 2 * left > usual ? 2 * left : usual, apart);
-    }
-  }
-  bool is_loose(Index leaf) const noexcept {
-    const auto& match = tree_->match(leaf);
-    const std::int32_t radius = tree_->dual(leaf).radius;
-    if (match.v < 0) return match.v == Tree::unmatched || radius != distance_of(boundary_[leaf]);
-    return radius + tree_->dual(match.v).radius != distance_of(match.path);
-  }
-  void keep_apart(Index a, Index b, MarkedDistance marked) noexcept {
-    auto &first = tree_->dual(a), &second = tree_->dual(b);
-    const std::int32_t excess = first.radius + second.radius - distance_of(marked);
-    if (excess <= 0) return;
-    std::int32_t from_first;
-    if (tree_->match(a).v == b) {  // they stay together, nearer
-      tree_->match(a).path = tree_->match(b).path = marked;
-      from_first = excess / 2;
-    } else if (is_loose(a)) {
-      from_first = excess;
-    } else if (is_loose(b)) {
-      from_first = 0;
-    } else {
-      from_first = first.radius >= second.radius ? excess : 0;
-    }
-    if (from_first > first.radius) from_first = first.radius;
-    if (excess - from_first > second.radius) from_first = excess - second.radius;
-    first.radius -= from_first;
-    second.radius -= excess - from_first;
-    horizon_[a] |= from_first;
-    horizon_[b] |= excess - from_first;
-  }
-  SPINEL_NOINLINE int start_from_nothing(Index* free) noexcept {
-    events_->drop_lists();
-    tree_->weight = 0;
-    tree_->flips = 0;
-    for (int k = 0; k < events_->n_events; ++k) {
-      tree_->dual(static_cast<Index>(k)).radius = 0;
-      tree_->match(static_cast<Index>(k)).v = Tree::unmatched;
-      tree_->flips ^= tree_->match(static_cast<Index>(k)).path;
-      free[k] = static_cast<Index>(k);
-    }
-    return events_->n_events;
-  }
-
-  /// Every event nearer than `limit`, on the graph with the lowered edges; learns the way out as well.
-  template <class Visit>
-  SPINEL_NOINLINE void search_from(Index leaf, std::int32_t limit, Visit&& visit) noexcept {
-    paths_->from_with_more(
-        *tables_, events_->ids[leaf], limit, distance_of(boundary_[leaf]),
-        [&](int id, MarkedDistance marked, auto&& reach) {
-          lowered.at(
-              id, [&](std::int32_t to, MarkedDistance weight) { reach(to, sum_of(marked, weight)); },
-              [&](MarkedDistance weight) { way_out(leaf, sum_of(marked, weight)); });
-        },
-        [&](int id, MarkedDistance marked) {
-          way_out(leaf, sum_of(marked, tables_->boundary[id]));
-          std::int32_t p = places_.first_at(id);
-          while (p >= events_->n_events && p != none) p = places_[p].next_here;
-          if (p != none && p != leaf) visit(p, marked);
-        });
-  }
-
-  const Tables* tables_ = nullptr;
-  Search* paths_ = nullptr;
-  Events* events_ = nullptr;
-  Tree* tree_ = nullptr;
-  std::int32_t n_work_ = 0, n_work_max_ = 0;
-  bool is_full_ = false;  ///< no room for another satellite: from then on every look searches the graph
-  Places places_;
+  LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf that grows: where that crosses the next lowered edge
   typename Events::Candidate met_[Places::n_met_max + 65], told_[Places::n_met_max + 65];
-  LatticeArray<MarkedDistance, Sizes::detectors> boundary_;
-  LatticeArray<std::int32_t, Sizes::detectors> horizon_;  ///< of a leaf: where its growth crosses the next lowered edge; before, not 0 if cut
-  LatticeArray<std::uint8_t, Sizes::detectors> covers_;
-  LatticeArray<Index, Sizes::of(Sizes::detectors + 1)> those_;
-  LatticeArray<std::int32_t, Sizes::of(Places::n_places_max(Sizes::detectors))> work_;
 };
 
 }  // namespace spinel::detail

@@ -41,6 +41,7 @@ class LatticePlaces {
   }
   void clear(const Layout& layout) noexcept {
     for (int k = 0; k < layout.n_words(); ++k) satellite_bits_[k] = tall_bits_[k] = 0;
+    for (int id = 0; id < layout.n_ids(); ++id) first_at_[id] = none;
   }
   /// Begins with the events' own checks.
   void begin(const Tables& tables, Events& events) noexcept {
@@ -48,6 +49,7 @@ class LatticePlaces {
     events_ = &events;
     n_ = events.n_events;
     n_tall_ = 0;
+    for (std::int32_t& id : tall_ids_) id = nowhere;
     for (std::int32_t k = 0; k < n_; ++k) {
       places_[k] = {0, events.ids[k], none, none, k};
       first_at_[events.ids[k]] = k;
@@ -67,13 +69,17 @@ class LatticePlaces {
 
   Place& operator[](std::int32_t p) noexcept { return places_[p]; }
   const Place& operator[](std::int32_t p) const noexcept { return places_[p]; }
-  bool has_satellites() const noexcept { return n_ > events_->n_events; }
+  std::int32_t n_places() const noexcept { return n_; }
   /// Of the places at a check, linked by `next_here`; the event itself is the last.
   std::int32_t first_at(int id) const noexcept { return events_->has_event(id) ? first_at_[id] : none; }
-  /// Whether the first place at a check is the leaf's own, and no further than `marked`. (There is no branch in this.)
+  /// The first of the places at a check, or, where there is none, any place. (There is no branch in this, nor in the next.)
+  const Place& first_or_any(int id) const noexcept {
+    return places_[first_at_[id] & -static_cast<std::int32_t>(events_->has_event(id))];
+  }
+  /// Whether the first place at a check is the leaf's own, and no further than `marked`.
   bool first_is(std::int32_t leaf, int id, MarkedDistance marked) const noexcept {
+    const Place& place = first_or_any(id);
     const bool is_there = events_->has_event(id);
-    const Place& place = places_[is_there ? first_at_[id] : 0];
     return is_there & (place.owner == leaf) & (distance_of(place.head_start) <= distance_of(marked));
   }
   /// Of a leaf's satellites, linked by `next_of_owner`.
@@ -102,9 +108,10 @@ class LatticePlaces {
   /// Whether a tall place may be within the window: mostly there are few of them, and none.
   bool any_tall_near(int id) const noexcept {
     if (n_tall_ > n_tall_max) return true;
+    // Sixteen at a time: the others are nowhere.
     bool any = false;
-    for (std::int32_t k = 0; k < n_tall_; ++k)
-      any |= static_cast<unsigned>(tall_ids_[k] - id + tall_reach) <= 2u * tall_reach;
+    for (std::int32_t begin = 0; begin < n_tall_; begin += 16)
+      for (std::int32_t k = begin; k < begin + 16; ++k) any |= static_cast<unsigned>(tall_ids_[k] - id + tall_reach) <= 2u * tall_reach;
     return any;
   }
   void mark_all_tall(std::int32_t leaf) noexcept {
@@ -142,38 +149,36 @@ class LatticePlaces {
   static constexpr int n_looks_max = 16;
   /// A place that looks around itself, as far as others are nearer than `limit` to the place's owner.
   struct Look {
-    Slots around;
+    const std::int16_t* offset;
+    const MarkedDistance* distance;
     std::int32_t id;
     MarkedDistance head_start;
     std::int32_t limit;
-    bool is_news;
+    std::int32_t tag;
   };
   bool has_room_for_looks() const noexcept { return n_looks_ <= n_looks_max - 2 && n_met_ < n_looks_max; }
-  void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
-    looks_[n_looks_] = {around, id, head_start, limit, is_news};
-    ++n_looks_;
+  void add_look(const Slots& around, std::int32_t id, MarkedDistance head_start, std::int32_t limit, std::int32_t tag) noexcept {
+    n_hits_ += BitOps::positions(around.slots, static_cast<unsigned>(64 * n_looks_), hits_ + n_hits_);
+    looks_[n_looks_++] = {around.offset, around.distance, id, head_start, limit, tag};
   }
   /// Of all looks that were added: `visit(look, id, distance with the head start)` for the bits that they see.
   template <class Visit>
   void for_hits(Visit&& visit) noexcept {
-    std::uint16_t hits[(n_looks_max + 1) * 64];
-    int n = 0;
-    for (int k = 0; k < n_looks_; ++k) n += BitOps::positions(looks_[k].around.slots, static_cast<unsigned>(64 * k), hits + n);
-    for (int k = 0; k < n; ++k) {
-      const Look& look = looks_[hits[k] / 64];
-      const int slot = hits[k] % 64;
-      visit(look, look.id + look.around.offset[slot], sum_of(look.head_start, look.around.distance[slot]));
+    for (int k = 0; k < n_hits_; ++k) {
+      const Look& look = looks_[hits_[k] / 64];
+      const int slot = hits_[k] % 64;
+      visit(look, look.id + look.offset[slot], sum_of(look.head_start, look.distance[slot]));
     }
-    n_looks_ = 0;
+    n_looks_ = n_hits_ = 0;
   }
   static constexpr int n_met_max = n_looks_max * (64 + 1);
-  /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, is_news)`, and
-  /// `then()` after at most `n_met_max` of them.
+  /// Of the places that all looks see: `visit(distance with both head starts, owner, whether nearer than the limit, tag)`, and
+  /// `then(whether that was all)` after at most `n_met_max` of them.
   template <class Visit, class Then>
   void for_looks(Visit&& visit, Then&& then) noexcept {
     int n = n_met_;
     for_hits([&](const Look& look, int id, MarkedDistance marked) {
-      met_[n] = {marked, first_at_[id], look.limit, look.is_news};
+      met_[n] = {marked, first_at_[id], look.limit, look.tag};
       n += distance_of(marked) < look.limit;
     });
     // Mostly there is one place at a check; those that have more come again.
@@ -183,8 +188,8 @@ class LatticePlaces {
         const Met met = met_[k];
         const Place& place = places_[met.place];
         const MarkedDistance marked = sum_of(met.marked, place.head_start);
-        visit(marked, place.owner, distance_of(marked) < met.limit, met.is_news);
-        met_[n_more] = {met.marked, place.next_here, met.limit, met.is_news};
+        visit(marked, place.owner, distance_of(marked) < met.limit, met.tag);
+        met_[n_more] = {met.marked, place.next_here, met.limit, met.tag};
         n_more += place.next_here != none;
       }
       n = n_more;
@@ -193,8 +198,8 @@ class LatticePlaces {
     n_met_ = 0;
   }
   /// The places at the check itself are met as well.
-  void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, bool is_news) noexcept {
-    met_[n_met_++] = {head_start, first_at_[id], limit, is_news};
+  void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, std::int32_t tag) noexcept {
+    met_[n_met_++] = {head_start, first_at_[id], limit, tag};
   }
 
   /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
@@ -212,17 +217,17 @@ class LatticePlaces {
  private:
   struct Met {
     MarkedDistance marked;
-    std::int32_t place, limit;
-    bool is_news;
+    std::int32_t place, limit, tag;
   };
-  static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach;
+  static constexpr int n_tall_max = 64, tall_reach = 2 * Layout::layer_stride + window_reach, nowhere = -(1 << 30);
 
   const Tables* tables_ = nullptr;
   Events* events_ = nullptr;
   std::int32_t n_ = 0, n_max_ = 0;
   std::int32_t n_tall_ = 0, tall_ids_[n_tall_max];
-  std::int32_t n_looks_ = 0, n_met_ = 0;
+  std::int32_t n_looks_ = 0, n_hits_ = 0, n_met_ = 0;
   Look looks_[n_looks_max];
+  std::uint16_t hits_[(n_looks_max + 1) * 64];
   Met met_[n_met_max];
   LatticeArray<std::int32_t, Sizes::ids> first_at_;  ///< by id, where a bit is set
   LatticeArray<Place, Sizes::of(n_places_max(Sizes::detectors))> places_;
