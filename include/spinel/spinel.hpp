@@ -67,6 +67,7 @@
 #include <spinel/match/lattice_gap_flood.hpp>
 #include <spinel/match/lattice_gap_queue.hpp>
 #include <spinel/match/lattice_gap_walk.hpp>
+#include <spinel/match/lattice_gap_waves.hpp>
 #include <spinel/match/lattice_growth.hpp>
 #include <spinel/match/lattice_implied.hpp>
 #include <spinel/match/lattice_items.hpp>

@@ -20,6 +20,8 @@ namespace spinel::detail {
 template <class Tree>
 class LatticeGapFlood;
 template <class Tree>
+class LatticeGapWaves;
+template <class Tree>
 class LatticeGapWalk;
 
 /// The items of one shot, and the search that matches them.
@@ -28,6 +30,7 @@ class LatticeTree : public LatticeGrowth<Layout_, Index_, BitOps_> {
   using Items = LatticeItems<Layout_, Index_>;
   using Growth = LatticeGrowth<Layout_, Index_, BitOps_>;
   friend class LatticeGapFlood<LatticeTree>;
+  friend class LatticeGapWaves<LatticeTree>;
   friend class LatticeGapWalk<LatticeTree>;
 
  public:
