@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the second class costs: gap_bench MODEL.dem EVENTS.b8 DISTANCE [REPETITIONS] decodes every shot of a memory experiment
 // with as many rounds and Stim's detectors by the lattice engine, plain, with its gap (whole, and up to 4 nats, as a gate needs
-// it) and with the observable's basis alone; the same with the general engine, plain and correlated. All in turn; it prints the
-// medians over repetitions of us/shot, and how many gaps of the two engines differ.
+// it) and with the observable's basis alone, and correlated with its gap; the same with the general engine. All in turn; it prints
+// the medians over repetitions of us/shot, and how many gaps of the two engines differ. (Correlated ones may where the first pass
+// has several lightest matchings, of which each engine takes its own.)
 // bench/peers/gap_table.py makes a table of it.
 #include <algorithm>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include <spinel/io/graph.hpp>
 #include <spinel/io/shots.hpp>
 #include <spinel/match/gap.hpp>
+#include <spinel/match/lattice_correlated.hpp>
 #include <spinel/match/lattice_gap.hpp>
 
 #include "lattice_bench.hpp"
@@ -38,13 +40,15 @@ Gap make_gap(spinel::ExactMatcher& matcher) {
   return made;
 }
 
-constexpr int n_ways = 11;
+constexpr int n_ways = 15;
 
 template <int distance>
 int measure(const spinel::io::DetectorErrorModel& model, const std::string& bytes, int repetitions) {
   constexpr spinel::MemoryExperiment experiment{.distance = distance, .rounds = distance, .basis = spinel::Basis::X};
   using Engine = spinel::LatticeMatcher<experiment>;
-  const auto edges = spinel::io::graph_edges(model)->edges;
+  using Correlated = spinel::CorrelatedLatticeMatcher<experiment>;
+  const auto with_mechanisms = spinel::io::graph_edges(model);
+  const auto& edges = with_mechanisms->edges;
   const auto engine = std::make_unique<Engine>();
   std::vector<std::byte> scratch(Engine::scratch_bytes(edges.size()));
   if (engine->set_up(edges, scratch, spinel::DetectorNumbering::stim) != spinel::Status::ok) {
@@ -57,6 +61,18 @@ int measure(const spinel::io::DetectorErrorModel& model, const std::string& byte
   if (finder->set_up(*engine, memory) != spinel::Status::ok) return 1;
   const double set_up_ms = (lattice_bench::processor_us() - before) / 1e3;
 
+  // Without the distances of pairs: by waves over checks alone.
+  const auto without_pairs = std::make_unique<spinel::LatticeGap<Engine>>();
+  std::vector<std::byte> less_memory(spinel::LatticeGap<Engine>::memory_bytes(distance, false));
+  if (without_pairs->set_up(*engine, less_memory) != spinel::Status::ok) return 1;
+  const auto twice = std::make_unique<Correlated>();
+  std::vector<std::byte> twice_scratch(Correlated::scratch_bytes(with_mechanisms->mechanism_of));
+  const auto twice_finder = std::make_unique<spinel::LatticeGap<Correlated>>();
+  std::vector<std::byte> twice_memory(spinel::LatticeGap<Correlated>::memory_bytes(distance));
+  if (twice->set_up(edges, with_mechanisms->mechanism_of, twice_scratch, spinel::DetectorNumbering::stim) != spinel::Status::ok ||
+      twice_finder->set_up(*twice, twice_memory) != spinel::Status::ok)
+    return 1;
+
   const auto shots = spinel::io::parse_shots(bytes, spinel::io::ShotFormat::b8, model.n_detectors);
   auto plain = spinel::io::make_matcher(model);
   auto correlated = spinel::io::make_correlated_matcher(model);
@@ -66,9 +82,12 @@ int measure(const spinel::io::DetectorErrorModel& model, const std::string& byte
   }
   Gap plain_gap = make_gap(plain->matcher), correlated_gap = make_gap(correlated->matcher.exact());
   const std::size_t n = shots->n_shots;
-  int differ = 0;
-  for (std::size_t k = 0; k < n; ++k)
+  int differ = 0, twice_differ = 0;
+  for (std::size_t k = 0; k < n; ++k) {
     differ += finder->decode(*engine, shots->row(k)).gap != plain_gap.finder.decode(plain->matcher, shots->row(k)).gap;
+    const auto best = correlated->matcher.decode(shots->row(k));
+    twice_differ += twice_finder->decode(*twice, shots->row(k)).gap != correlated_gap.finder.complete(correlated->matcher.exact(), best).gap;
+  }
   std::vector<double> us[n_ways];
   std::int64_t sum = 0;
   const std::int64_t limit = plain->matcher.graph().units(4.0);
@@ -94,13 +113,17 @@ int measure(const spinel::io::DetectorErrorModel& model, const std::string& byte
             .complete(correlated->matcher.exact(), best, which == 9 ? spinel::ClassCosts::infinite : limit)
             .gap;
       });
+    time(11, [&](const std::uint8_t* events) { return twice->decode(events).weight; });
+    time(12, [&](const std::uint8_t* events) { return twice_finder->decode(*twice, events).gap; });
+    time(13, [&](const std::uint8_t* events) { return twice_finder->decode(*twice, events, limit).gap; });
+    time(14, [&](const std::uint8_t* events) { return without_pairs->decode(*engine, events).gap; });
   }
   std::printf("us");
   for (auto& times : us) {
     std::sort(times.begin(), times.end());
     std::printf(" %.4f", times[times.size() / 2]);
   }
-  std::printf(" differ %d set_up_ms %.1f gap_memory_kib %zu general_gap_memory_kib %zu sum %lld\n", differ, set_up_ms,
+  std::printf(" differ %d twice_differ %d set_up_ms %.1f gap_memory_kib %zu general_gap_memory_kib %zu sum %lld\n", differ, twice_differ, set_up_ms,
               (memory.size() + sizeof *finder) / 1024, plain_gap.memory.size() / 1024, static_cast<long long>(sum));
   return 0;
 }
