@@ -133,24 +133,27 @@ def check(program, label, model, expected, n_shots, seed, folder):
 
 
 def check_correlated(program, distance, rounds, p, n_shots, seed, folder):
-    """Predictions of the two-pass engines: they may part where the first pass has several optimal matchings."""
+    """Predictions of the two-pass engines: they and their gaps may part where the first pass has several optimal matchings."""
     model = stim_model(distance, rounds, "zx"[seed % 2], **{flag: p for flag in FLAGS})
     events, flips, _ = model.compile_sampler(seed=seed).sample(n_shots, bit_packed=True)
     (folder / "model.dem").write_text(str(model))
     (folder / "events.b8").write_bytes(events.tobytes())
-    predicted = {}
+    predicted, gaps = {}, {}
     for engine in ("auto", "general"):
-        weights, said = run(program, folder, engine, "--enable_correlations")
+        weights, said = run(program, folder, engine, "--enable_correlations", "--gap_out", folder / "gaps")
         if weights is None or not said.startswith(f"engine: {'lattice' if engine == 'auto' else engine}, correlated ("):
             print(f"FAILED: correlated d={distance}: said {said!r}")
             return 1
         predicted[engine] = np.loadtxt(folder / "predictions", dtype=np.uint8, ndmin=1)
+        gaps[engine] = np.loadtxt(folder / "gaps", ndmin=1)
     peer = pymatching.Matching.from_detector_error_model(model, enable_correlations=True)
     predicted["PyMatching"] = peer.decode_batch(events, bit_packed_shots=True, enable_correlations=True)[:, 0]
     wrong = {name: int((one != (flips[:, 0] & 1)).sum()) for name, one in predicted.items()}
     differing = {name: int((one != predicted["auto"]).sum()) for name, one in predicted.items()}
-    print(f"correlated d={distance} rounds={rounds}: {n_shots} shots, mistakes {wrong}, other predictions {differing}", flush=True)
-    return sum(n > 3 + 0.004 * n_shots for n in differing.values())
+    other_gaps = int((np.abs(gaps["auto"] - gaps["general"]) > 1e-6 * (1 + np.abs(gaps["general"]))).sum())
+    print(f"correlated d={distance} rounds={rounds}: {n_shots} shots, mistakes {wrong}, other predictions {differing}, other gaps {other_gaps}",
+          flush=True)
+    return sum(n > 3 + 0.004 * n_shots for n in differing.values()) + (other_gaps > 3 + 0.05 * n_shots)
 
 
 def main():

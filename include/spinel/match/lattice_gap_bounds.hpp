@@ -93,6 +93,7 @@ class LatticeBounds {
   std::int32_t across() const noexcept { return across_; }
   /// Unreached for places of the other type and for those that nothing fires.
   std::int32_t to_side(int side, int id) const noexcept { return to_side_[side][id]; }
+  int nearer_side(int id) const noexcept { return to_side_[1][id] < to_side_[0][id]; }
   /// Whether the observable's check type is that of this place.
   bool counts(int id) const noexcept { return layout_.site(id).type == type_; }
   /// Which side a way out ends on that has this flip.

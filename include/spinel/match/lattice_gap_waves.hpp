@@ -84,7 +84,6 @@ class LatticeGapWaves {
   struct Seen {
     std::int32_t id, time;
   };
-  static constexpr int n_seen_max = 256;
   struct Meeting {
     std::int32_t time = 0;
     Index with = nobody;
@@ -116,9 +115,9 @@ class LatticeGapWaves {
   // == Checks ==
   void forget(const Bounds& bounds, std::int32_t id) noexcept {
     checks_[id] = Check{};
-    const std::int32_t to_0 = bounds.to_side(0, id), to_1 = bounds.to_side(1, id);
-    checks_[id].time = spinel::min(to_0, to_1);
-    checks_[id].source = root_leaf(to_1 < to_0);
+    const int side = bounds.nearer_side(id);
+    checks_[id].time = bounds.to_side(side, id);
+    checks_[id].source = root_leaf(side);
   }
   Check& touch(std::int32_t id) noexcept {
     Check& check = checks_[id];
@@ -191,7 +190,7 @@ class LatticeGapWaves {
       const Index leaf = members_[k];
       by_side_time_[leaf] = end_;
       if (tree_->dual(leaf).label != Label::outside) continue;
-      const int side = bounds_->to_side(1, ids_[leaf]) < bounds_->to_side(0, ids_[leaf]);
+      const int side = bounds_->nearer_side(ids_[leaf]);
       meet_by_side(leaf, bounds_->to_side(side, ids_[leaf]) - radius_[leaf], side);
     }
     const auto come = [&](std::int32_t id, std::int32_t time, int side) {
@@ -203,7 +202,8 @@ class LatticeGapWaves {
     lowered.for_ends([&](std::int32_t id, std::int32_t along, MarkedDistance weight) {
       if (!bounds_->counts(id)) return;
       if (along == 0) return come(id, distance_of(weight), bounds_->side_of(id, weight));
-      for (int side = 0; side < 2; ++side) come(id + along, bounds_->to_side(side, id) + distance_of(weight), side);
+      const int side = bounds_->nearer_side(id);
+      come(id + along, bounds_->to_side(side, id) + distance_of(weight), side);
     });
   }
   void meet_by_side(Index leaf, std::int32_t time, int side) noexcept {
@@ -235,7 +235,8 @@ class LatticeGapWaves {
     for (int k = 0; k < n_reached_; ++k)
       if (reached_[k].time < spinel::min(checks_[reached_[k].id].time, end_)) reach(reached_[k].id, reached_[k].time, source);
   }
-  /// What the wave at a check meets next; with `spreads` those whom it may reach first are listed in `reached_`.
+  /// What the wave at a check meets next; with `spreads` those whom it may reach first across edges of the tables are
+  /// listed in `reached_`, those across lowered ones are reached.
   template <bool spreads, class Lowered>
   Meeting look_around(const Lowered& lowered, std::int32_t id) noexcept {
     const Check own = checks_[id];
@@ -271,23 +272,23 @@ class LatticeGapWaves {
       const std::int32_t when = other.is_outside ? time - other.covered : (time + other.time) >> 1;
       n_met += (when < limit) & (other.is_outside | (other.is_settled & (other.source != own.source)));
     }
+    const auto meet = [&](std::int32_t to, std::int32_t time) {
+      const Check& other = checks_[to];
+      if (other.is_outside) {
+        if (time - other.covered < next.time) next = {time - other.covered, other.owner, true};
+      } else if (other.is_settled | !other.is_reached) {
+        meet_wave(other.source, time + other.time);
+      }
+    };
+    for (int k = 0; k < n_met; ++k) meet(met_[k].id, met_[k].time);
     lowered.at(
         id,
         [&](std::int32_t to, MarkedDistance weight) {
-          if (spinel::max(n, n_met) == n_seen_max) return;
           const std::int32_t time = own.time + distance_of(weight);
-          met_[n_met++] = {to, time};
-          if constexpr (spreads) reached_[n++] = {to, time};
+          meet(to, time);
+          if (spreads && time < spinel::min(checks_[to].time, end_)) reach(to, time, own.source);
         },
         [&](MarkedDistance weight) { meet_wave(root_leaf(bounds_->side_of(id, weight)), own.time + distance_of(weight)); });
-    for (int k = 0; k < n_met; ++k) {
-      const Check& other = checks_[met_[k].id];
-      if (other.is_outside) {
-        if (const std::int32_t time = met_[k].time - other.covered; time < next.time) next = {time, other.owner, true};
-      } else if (other.is_settled | !other.is_reached) {
-        meet_wave(other.source, met_[k].time + other.time);
-      }
-    }
     n_reached_ = n;
     return next;
   }
@@ -303,7 +304,7 @@ class LatticeGapWaves {
   int n_members_ = 0, n_touched_ = 0, n_covered_ = 0;
   std::int32_t gap_ = 0, end_ = 0;  // what a way from side to side is known to cost, and when the trees meet on it
   int n_reached_ = 0;
-  Seen reached_[n_seen_max + Tables::max_degree + 1], met_[n_seen_max + Tables::max_degree + 1];
+  Seen reached_[Tables::max_degree + 1], met_[Tables::max_degree + 1];
   LatticeGapQueue<Sizes::of(2 * Sizes::ids + Sizes::items)> queue_;  ///< waves at checks, their meetings, items met by the side or falling apart
   LatticeArray<Group, Sizes::of(Sizes::items + 2)> groups_;
   LatticeArray<std::int32_t, Sizes::detectors> touched_, covered_, first_covered_, radius_, by_side_time_;
