@@ -238,6 +238,29 @@ TEST(LatticeGap, NeedsAMatcherAndRoom) {
   EXPECT_EQ(gap.decode(matcher, nothing).gap, wanted.value.decode(general.matcher, nothing).gap);
 }
 
+/// The same in memory that was used for something else.
+TEST(LatticeGap, OfAnyRoundsEqualsThatOfFixedOnes) {
+  constexpr MemoryExperiment experiment{.distance = 5, .rounds = 7, .basis = Basis::X};
+  using Engine = AnyRoundsCorrelatedLatticeMatcher<5, std::int16_t>;
+  CorrelatedCase<experiment> fixed(uniform_depolarizing(0.01));
+  constexpr auto capacity = LatticeCapacity::uniform(5);
+  std::vector<std::byte> own(Engine::memory_bytes(7, capacity), std::byte{0xa5});
+  std::vector<std::byte> scratch(Engine::scratch_bytes(7, capacity, fixed.edges.mechanism_of), std::byte{0xa5});
+  const auto matcher = std::make_unique<Engine>();
+  ASSERT_EQ(matcher->set_up(experiment, fixed.edges.edges, fixed.edges.mechanism_of, own, scratch), Status::ok);
+  const auto gap = std::make_unique<LatticeGap<Engine>>();
+  std::vector<std::byte> memory(LatticeGap<Engine>::memory_bytes(7), std::byte{0xa5});
+  EXPECT_EQ(gap->set_up(*matcher, {memory.data(), memory.size() / 2}), Status::out_of_capacity);
+  ASSERT_EQ(gap->set_up(*matcher, memory), Status::ok);
+  std::mt19937_64 random(4);
+  for (int k = 0; k < 200; ++k) {
+    const auto shot = sample_shot(fixed.edges, fixed.n_detectors, random, 1 + k % 2).first;
+    const ClassCosts costs = gap->decode(*matcher, shot.data()), expected = fixed.gap->decode(*fixed.matcher, shot.data());
+    ASSERT_EQ(costs.best.weight, expected.best.weight);
+    ASSERT_EQ(costs.gap, expected.gap);
+  }
+}
+
 /// A way out on the far side leads to detector n instead.
 TEST(LatticeGap, AgreesWithMatchingThatIsForced) {
   constexpr MemoryExperiment experiment{.distance = 5, .rounds = 5, .basis = Basis::Z};
