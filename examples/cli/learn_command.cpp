@@ -89,8 +89,8 @@ void add_learn_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--errors_out", flags.errors_out, "Each mechanism's probability and its standard error, one a line");
   command->add_option("--model_error", flags.options.model_error,
-                      "Relative error of the first guesses; they fill in where the shots say little")
-      ->check(CLI::PositiveNumber)
+                      "Relative error of the first guesses, which fill in where the shots say little; 0: as the shots tell")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->callback([] { learn(flags); });
 }

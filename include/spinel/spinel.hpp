@@ -79,6 +79,7 @@
 #include <spinel/match/lattice_places.hpp>
 #include <spinel/match/lattice_reach.hpp>
 #include <spinel/match/lattice_repair.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_surroundings.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>

@@ -120,12 +120,12 @@ def main():
         true_p, learned_p, errors = by_detectors(truth), by_detectors(learned), {}
         for (flipped, _), (_, error) in zip(detector_sets(guess), estimates):
             errors[flipped] = errors.get(flipped, 0.0) + error
-        well_known = [s for s in true_p if errors[s] < 0.2 * true_p[s]]
+        well_known = [s for s in true_p if errors[s] < 0.2 * learned_p[s]]
         pulls = np.array([(learned_p[s] - true_p[s]) / errors[s] for s in well_known])
         spread = np.sqrt((pulls**2).mean())
         print(f"{len(true_p)} sets of detectors, {len(well_known)} known to 20 %: their root mean square deviation is "
               f"{spread:.2f} error bars")
-        if not 0.6 < spread < 1.5:
+        if not 0.8 < spread < 1.25:
             print("the error bars are wrong")
             failures += 1
         for label, flags in (("plain", ()), ("correlated", ("--enable_correlations",))):

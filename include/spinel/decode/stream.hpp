@@ -14,6 +14,7 @@
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/decode/stream_window.hpp>
+#include <spinel/simd/bit_ops.hpp>
 
 namespace spinel {
 
@@ -345,17 +346,32 @@ class StreamDecoder {
   }
   /// Lists the events of the oldest pending rounds, the first of them in window layer `first_layer`.
   std::int32_t collect(int first_layer, int n_rounds) noexcept {
-    constexpr int x_type = stream.basis == Basis::X ? 0 : 1;
+    // Of all rounds first which bits are set: how many a word has is as good as random.
+    constexpr int x_type = stream.basis == Basis::X ? 0 : 1, bits_of_round = 64 * static_cast<int>(Round::n_words);
+    constexpr int rounds_at_once = 65536 / bits_of_round, most = 1024;
+    static_assert(bits_of_round < most);
+    std::uint16_t fired[most + 64];
     std::int32_t n = 0;
-    for (int p = 0; p < n_rounds; ++p) {
-      const std::int32_t x_first = Window::layout.id({x_type, first_layer + p, 0});
-      const std::int32_t z_first = Window::layout.id({1 - x_type, first_layer + p, 0}) - h;
-      const Round& round = ring_[slot(p)];
-      for (std::size_t w = 0; w < Round::n_words; ++w)
-        for (std::uint64_t left = round.words[w]; left != 0; left &= left - 1) {
-          const auto k = static_cast<std::int32_t>(64 * w) + std::countr_zero(left);
-          events_[n++] = k + (k < h ? x_first : z_first);
+    for (int first = 0; first < n_rounds; first += rounds_at_once) {
+      const std::int32_t x_first = Window::layout.id({x_type, first_layer + first, 0});
+      const std::int32_t z_first = Window::layout.id({1 - x_type, first_layer + first, 0}) - h;
+      int n_fired = 0;
+      const auto list = [&] {
+        for (int i = 0; i < n_fired; ++i) {
+          const std::int32_t round = fired[i] / bits_of_round, k = fired[i] % bits_of_round;
+          events_[n++] = k + round * Window::layout.layer_stride + (k < h ? x_first : z_first);
         }
+        n_fired = 0;
+      };
+      const int end = n_rounds - first < rounds_at_once ? n_rounds : first + rounds_at_once;
+      for (int p = first; p < end; ++p) {
+        const Round& round = ring_[slot(p)];
+        for (std::size_t w = 0; w < Round::n_words; ++w)
+          n_fired += NativeBits::positions(round.words[w], static_cast<unsigned>((p - first) * bits_of_round) + static_cast<unsigned>(64 * w),
+                                           fired + n_fired);
+        if (n_fired > most - bits_of_round) list();
+      }
+      list();
     }
     return n;
   }

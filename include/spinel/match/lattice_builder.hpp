@@ -15,6 +15,7 @@
 #include <spinel/match/lattice_far_builder.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_surroundings.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {

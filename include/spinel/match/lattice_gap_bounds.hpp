@@ -13,6 +13,7 @@
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {

@@ -18,6 +18,7 @@
 #include <spinel/match/graph.hpp>
 #include <spinel/match/implied_weights.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {

@@ -18,6 +18,7 @@
 #include <spinel/match/lattice_builder.hpp>
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_metric.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_tables.hpp>
 #include <spinel/match/lattice_tree.hpp>
 #include <spinel/match/matcher.hpp>

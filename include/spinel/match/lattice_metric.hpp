@@ -15,6 +15,7 @@
 #include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/match/lattice_layout.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {

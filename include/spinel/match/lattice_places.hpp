@@ -135,15 +135,6 @@ class LatticePlaces {
     return {LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(window), &tables_->window_offset[window.begin],
             &tables_->window_distance[window.begin]};
   }
-  /// `visit(id, marked)` for the bits nearer than `radius`, at most the window table's. `id` itself is not among them.
-  template <class Visit>
-  void scan(const std::uint64_t* bits, int id, std::int32_t radius, Visit&& visit) const noexcept {
-    Slots around = radius <= tables_->radius[0] ? near_slots(bits, id) : window_slots(bits, id);
-    for (; around.slots != 0; around.slots &= around.slots - 1) {
-      const int slot = std::countr_zero(around.slots);
-      if (distance_of(around.distance[slot]) < radius) visit(id + around.offset[slot], around.distance[slot]);
-    }
-  }
 
   // == Looks from several places at once ==
   static constexpr int n_looks_max = 16;
@@ -200,18 +191,6 @@ class LatticePlaces {
   /// The places at the check itself are met as well.
   void add_met(std::int32_t id, MarkedDistance head_start, std::int32_t limit, std::int32_t tag) noexcept {
     met_[n_met_++] = {head_start, first_at_[id], limit, tag};
-  }
-
-  /// `visit(distance with both head starts, owner)` for the places nearer than `radius` to `place`, that check included.
-  template <class Visit>
-  void for_places_near(const std::uint64_t* bits, const Place& place, std::int32_t radius, Visit&& visit) const noexcept {
-    const auto at = [&](int id, MarkedDistance marked) {
-      for (std::int32_t p = first_at_[id]; p != none; p = places_[p].next_here)
-        visit(sum_of(marked, places_[p].head_start), places_[p].owner);
-    };
-    at(place.id, place.head_start);
-    if (radius > tables_->lightest)
-      scan(bits, place.id, radius, [&](int id, MarkedDistance marked) { at(id, sum_of(marked, place.head_start)); });
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <spinel/match/lattice_layout.hpp>
 #include <spinel/match/lattice_lowered.hpp>
 #include <spinel/match/lattice_places.hpp>
+#include <spinel/match/lattice_search.hpp>
 #include <spinel/match/lattice_tables.hpp>
 
 namespace spinel::detail {

@@ -52,12 +52,10 @@ class LatticeRepair : public LatticeReach<Tree, BitOps, Events_> {
     }
     keep_neighbors_apart();
     cover(find_those([&](int k) { return covers_[k] | (tree.dual(static_cast<Index>(k)).radius >= tables.lightest); }));
-    const int n_unusual = find_those([&](int k) {
+    make_feasible(find_those([&](int k) {
       const auto& dual = tree.dual(static_cast<Index>(k));
       return (dual.top != k) | (2 * dual.radius > tables.radius[0]);
-    });
-    for (int k = 0; k < n_unusual; ++k) make_feasible(those_[k], tree.dual(those_[k]).top != those_[k]);
-    make_satellites_feasible();
+    }));
     tree.forget_blossoms([&](Index leaf) { events.forget(leaf); });
     events.begin();
     if (SPINEL_UNLIKELY(is_full_)) return start_from_nothing(free);
@@ -247,18 +245,10 @@ class LatticeRepair : public LatticeReach<Tree, BitOps, Events_> {
     }
     if (!from_place || distance_of(marked) <= tree_->dual(leaf).radius) settle_at(leaf, to, marked);
   }
-  /// Events themselves are far enough apart, but for those that shared a blossom; who is tall sees satellites.
-  void make_feasible(Index leaf, bool was_in_blossom) noexcept {
-    const std::int32_t& radius = tree_->dual(leaf).radius;  // pushing apart changes it
-    if (2 * radius > tables_->lightest)
-      places_.for_places_near(was_in_blossom ? events_->bits : places_.satellite_bits(), places_[leaf], 2 * radius,
-                              [&](MarkedDistance marked, std::int32_t other) {
-                                if (other != leaf) keep_apart(leaf, static_cast<Index>(other), marked);
-                              });
-  }
-  /// Satellites see all who are not tall, be it that they are beyond the radius and the others reach them; of two satellites the nearer
-  /// to its event sees the other.
-  void make_satellites_feasible() noexcept {
+  /// Events themselves are far enough apart, but for those of `those_[0..n_those)` that shared a blossom; the others of these are tall and
+  /// see satellites. Satellites see all who are not tall, be it that they are beyond the radius and the others reach them; of two
+  /// satellites the nearer to its event sees the other.
+  void make_feasible(int n_those) noexcept {
     struct {
       Index a, b;
       MarkedDistance marked;
@@ -276,16 +266,22 @@ class LatticeRepair : public LatticeReach<Tree, BitOps, Events_> {
             n_close = 0;
           });
     };
+    const auto look = [&](const std::uint64_t* bits, const Place& place, std::int32_t reach) {
+      places_.add_met(place.id, place.head_start, 0, place.owner);
+      if (reach > tables_->lightest)
+        places_.add_look(reach <= tables_->radius[0] ? places_.near_slots(bits, place.id) : places_.window_slots(bits, place.id), place.id,
+                         place.head_start, reach + distance_of(place.head_start), place.owner);
+      if (!places_.has_room_for_looks()) end_looks();
+    };
+    for (int k = 0; k < n_those; ++k) {
+      const auto& dual = tree_->dual(those_[k]);
+      look(dual.top != those_[k] ? events_->bits : places_.satellite_bits(), places_[those_[k]], 2 * dual.radius);
+    }
     for (std::int32_t p = events_->n_events; p < places_.n_places(); ++p) {
       const Place& place = places_[p];
       const std::int32_t left = tree_->dual(static_cast<Index>(place.owner)).radius - distance_of(place.head_start);
-      const std::int32_t usual = left + (tables_->radius[0] >> 1), reach = 2 * left > usual ? 2 * left : usual;
-      if (usual <= 0) continue;
-      places_.add_met(place.id, place.head_start, 0, place.owner);
-      if (reach > tables_->lightest)
-        places_.add_look(reach <= tables_->radius[0] ? places_.near_slots(events_->bits, place.id) : places_.window_slots(events_->bits, place.id),
-                         place.id, place.head_start, reach + distance_of(place.head_start), place.owner);
-      if (!places_.has_room_for_looks()) end_looks();
+      const std::int32_t usual = left + (tables_->radius[0] >> 1);
+      if (usual > 0) look(events_->bits, place, 2 * left > usual ? 2 * left : usual);
     }
     end_looks();
   }

@@ -14,6 +14,7 @@
 
 #include <spinel/core/algorithm.hpp>
 #include <spinel/core/arena.hpp>
+#include <spinel/core/bits.hpp>
 #include <spinel/core/math.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
@@ -28,8 +29,9 @@ struct PriorEstimate {
 };
 
 struct PriorEstimatorOptions {
-  /// The model's own probability counts as a measurement with this relative error; larger trusts the shots more.
-  double model_error = 1;
+  /// The model's own probability counts as a measurement with this relative error; larger trusts the shots more. 0: as much as the
+  /// probabilities that the shots tell well differ from the model's.
+  double model_error = 0;
 };
 
 class PriorEstimator {
@@ -46,10 +48,10 @@ class PriorEstimator {
 
   /// An estimator for the mechanisms of `model` (whose detectors must be ascending and without repetition), in `memory`.
   /// Errors: unsupported for a mechanism with more than `max_detectors_each` detectors; bad_argument for p outside [0, 1/2)
-  /// or a model error that is not above 0; bad_shape for detectors out of order or range; out_of_capacity.
+  /// or a model error below 0; bad_shape for detectors out of order or range; out_of_capacity.
   static Result<PriorEstimator> create(const ErrorMechanismsView& model, Span<std::byte> memory,
                                        const Options& options = {}) noexcept {
-    if (!(options.model_error > 0)) return Status::bad_argument;
+    if (!(options.model_error >= 0)) return Status::bad_argument;
     for (std::size_t m = 0; m < model.probabilities.size(); ++m) {
       const std::uint32_t begin = model.detectors_begin[m], end = model.detectors_begin[m + 1];
       if (end - begin > max_detectors_each) return Status::unsupported;
@@ -99,8 +101,10 @@ class PriorEstimator {
     std::uint32_t first_child = none, next_sibling = none;
     std::uint64_t n_fired = 0;  // shots in which all of it fired
     double log_mean = 0;        // -ln <product of z>
-    double theta = 0;           // of the mechanisms that flip all of it and more, and its variance
+    // Of the mechanisms that flip all of it and more, as far as they are estimated:
+    double theta = 0;
     double variance = 0;
+    double covariance = 0;  // with what its own alternating sum finds
   };
 
   void lay_out(const ErrorMechanismsView& model, Arena& arena) noexcept {
@@ -148,7 +152,19 @@ class PriorEstimator {
     double value = 0, variance = 0;
   };
   Theta all_of(std::uint32_t mechanism) const noexcept;
-  void share(std::size_t begin, std::size_t end, Span<PriorEstimate> out) noexcept;
+  double covariance(std::uint32_t mechanism, std::uint32_t first, std::uint32_t second) const noexcept;
+  /// How far the model is from what the shots say, relative to it: sums over the groups of mechanisms that they tell well.
+  struct ModelDeviation {
+    double squares = 0;
+    int n = 0;
+    /// Between one, before anything is known, and what was found.
+    double error() const noexcept {
+      constexpr double n_supposed = 30;
+      return sqrt(clamp((squares + n_supposed) / (n + n_supposed), 0.01, 100.0));
+    }
+  };
+  ModelDeviation share_all(double model_error, Span<PriorEstimate> out) noexcept;
+  void share(std::size_t begin, std::size_t end, double model_error, ModelDeviation& deviation, Span<PriorEstimate> out) noexcept;
 
   // == Permanent: fixed at set-up ==
   Options options_;
@@ -204,42 +220,63 @@ inline void PriorEstimator::index(const ErrorMechanismsView& model) noexcept {
   });
 }
 
+/// Of what the alternating sums of two subsets of a mechanism's detectors find, by chance: to first order in the deviations of the means,
+/// whose products are means themselves, cov(z_S, z_T) = (z_(S xor T) - z_S z_T) / n_shots.
+inline double PriorEstimator::covariance(std::uint32_t mechanism, std::uint32_t first, std::uint32_t second) const noexcept {
+  double sum = 0;
+  for (std::uint32_t s = first; s != 0; s = (s - 1) & first)
+    for (std::uint32_t t = second; t != 0; t = (t - 1) & second) {
+      const auto log_mean = [&](std::uint32_t mask) { return mask == 0 ? 0.0 : subsets_[subset(mechanism, mask)].log_mean; };
+      const double excess = exp(log_mean(s) + log_mean(t) - log_mean(s ^ t)) - 1;
+      sum += count_ones(s ^ t) % 2 == 0 ? excess : -excess;
+    }
+  const auto scale = static_cast<double>(std::uint32_t{1} << (count_ones(first) + count_ones(second) - 2));
+  return sum / (scale * static_cast<double>(n_shots_));
+}
+
 /// Theta of all mechanisms together that flip everything this one does.
 inline PriorEstimator::Theta PriorEstimator::all_of(std::uint32_t mechanism) const noexcept {
   const std::uint32_t all = (1u << size_[mechanism]) - 1;
-  double sum = 0, slope = 1;
+  double sum = 0;
   for (std::uint32_t mask = 1; mask <= all; ++mask) {
-    unsigned bits = 0;
-    for (std::uint32_t left = mask; left != 0; left &= left - 1) ++bits;
-    const Subset& part = subsets_[subset(mechanism, mask)];
-    sum += bits % 2 == 1 ? part.log_mean : -part.log_mean;
-    if (bits == 1) slope *= exp(part.log_mean);
+    const double log_mean = subsets_[subset(mechanism, mask)].log_mean;
+    sum += count_ones(mask) % 2 == 1 ? log_mean : -log_mean;
   }
-  const double scale = 1.0 / static_cast<double>(std::uint32_t{1} << (size_[mechanism] - 1));
-  // The estimate moves as the product of (x - <x>) does, twice that a theta; by chance, as all of them fire.
-  const Subset& whole = subsets_[subset(mechanism, all)];
-  const double fired = (static_cast<double>(whole.n_fired) + 1) / static_cast<double>(n_shots_);
-  return {sum * scale, 4 * slope * slope * fired / static_cast<double>(n_shots_)};
+  return {sum / static_cast<double>(std::uint32_t{1} << (size_[mechanism] - 1)), covariance(mechanism, all, all)};
 }
 
 /// Gives mechanisms order_[begin, end), which flip the same detectors, their parts of what these detectors say.
-inline void PriorEstimator::share(std::size_t begin, std::size_t end, Span<PriorEstimate> out) noexcept {
+inline void PriorEstimator::share(std::size_t begin, std::size_t end, double model_error, ModelDeviation& deviation,
+                                  Span<PriorEstimate> out) noexcept {
   const std::uint32_t first = order_[begin];
   double model_theta = 0;
   for (std::size_t k = begin; k < end; ++k) model_theta += model_theta_[order_[k]];
   const Subset& whole = subsets_[subset(first, (1u << size_[first]) - 1)];
   const Theta all = all_of(first);
-  const double found = all.value - whole.theta, variance = all.variance + whole.variance;
+  const double found = all.value - whole.theta, n = static_cast<double>(n_shots_);
+  // Larger mechanisms that happened by chance are in both. What happens rarely varies by chance as it is expected, not as it was found.
+  const double chance = all.variance + whole.variance - 2 * whole.covariance;
+  const auto variance_at = [&](double theta) {
+    return spinel::max(chance + 2 * (theta - found) / n, 2 * spinel::max(theta, 1 / n) / n);
+  };
+  if (4 * variance_at(model_theta) < model_theta * model_theta) {  // told to half of the model's value
+    deviation.squares += ((found - model_theta) * (found - model_theta) - chance) / (model_theta * model_theta);
+    ++deviation.n;
+  }
   // The model's value counts as one more measurement; probabilities are not negative.
-  const double model_variance = options_.model_error * model_theta * (options_.model_error * model_theta);
-  const double weight = model_variance > 0 ? model_variance / (model_variance + variance) : 0;
-  const double floor = 1e-3 * model_theta;
-  const double theta = spinel::max(weight * found + (1 - weight) * model_theta, floor);
+  const double model_variance = model_error * model_theta * (model_error * model_theta);
+  const auto weight_at = [&](double variance) { return model_variance > 0 ? model_variance / (model_variance + variance) : 0; };
+  const auto between = [&](double weight) { return spinel::max(weight * found + (1 - weight) * model_theta, 1e-3 * model_theta); };
+  const double variance = variance_at(between(weight_at(variance_at(spinel::max(found, model_theta)))));
+  const double weight = weight_at(variance), theta = between(weight);
   const double theta_variance = weight * variance;
+  const double own = all.value > 0 ? clamp(found / all.value, 0.0, 1.0) : 0;
+  const std::uint32_t all_mask = (1u << size_[first]) - 1;
   for (std::uint32_t mask = 1; mask < 1u << size_[first]; ++mask) {
     Subset& part = subsets_[subset(first, mask)];
     part.theta += theta;
     part.variance += theta_variance;
+    part.covariance += weight * own * covariance(first, mask, all_mask);
   }
   for (std::size_t k = begin; k < end; ++k) {
     const double fraction = model_theta > 0 ? model_theta_[order_[k]] / model_theta : 0;
@@ -260,8 +297,19 @@ inline Status PriorEstimator::estimate(Span<PriorEstimate> out, std::uint32_t* c
         return Status::not_finite;
       }
       part.log_mean = -log(product);
-      part.theta = part.variance = 0;
     }
+  double model_error = options_.model_error;
+  if (model_error == 0) {
+    constexpr double unbelieved = 100;  // the shots alone
+    model_error = share_all(unbelieved, out).error();
+  }
+  share_all(model_error, out);
+  return Status::ok;
+}
+
+inline PriorEstimator::ModelDeviation PriorEstimator::share_all(double model_error, Span<PriorEstimate> out) noexcept {
+  for (std::size_t k = 0; k < n_subsets_; ++k) subsets_[k].theta = subsets_[k].variance = subsets_[k].covariance = 0;
+  ModelDeviation deviation;
   for (std::size_t begin = 0; begin < order_.size();) {
     const std::uint32_t first = order_[begin];
     if (size_[first] == 0) {
@@ -272,10 +320,10 @@ inline Status PriorEstimator::estimate(Span<PriorEstimate> out, std::uint32_t* c
     const std::uint32_t all = (1u << size_[first]) - 1;
     std::size_t end = begin + 1;
     while (end < order_.size() && size_[order_[end]] == size_[first] && subset(order_[end], all) == subset(first, all)) ++end;
-    share(begin, end, out);
+    share(begin, end, model_error, deviation, out);
     begin = end;
   }
-  return Status::ok;
+  return deviation;
 }
 
 }  // namespace spinel
