@@ -8,7 +8,6 @@
 #include <cstdint>
 
 #include <spinel/core/arena.hpp>
-#include <spinel/core/bits.hpp>
 #include <spinel/core/config.hpp>
 #include <spinel/core/span.hpp>
 #include <spinel/core/status.hpp>
@@ -109,10 +108,6 @@ class LatticeBounds {
   std::int32_t bound(std::int32_t key_a, std::int32_t key_b) const noexcept {
     const std::int32_t apart = key_a < key_b ? key_b - key_a : key_a - key_b;
     return least_[apart < n_least ? apart : n_least];
-  }
-  /// `out[k]` becomes the bound from `key` to `keys[k]` for all k in [0, n).
-  void bounds_from(std::int32_t* SPINEL_RESTRICT out, const std::int32_t* SPINEL_RESTRICT keys, int n, std::int32_t key) const noexcept {
-    for (int k = 0; k < n; ++k) out[k] = bound(keys[k], key);
   }
   /// `out[k]` becomes the bound from `key`, plus `starts[k] + more`, for all k in [0, n).
   void bounds_from(std::int32_t* SPINEL_RESTRICT out, const std::int32_t* SPINEL_RESTRICT keys,

@@ -64,7 +64,6 @@ class LatticeGapFlood : private LatticeGapWaves<Tree> {
   using Waves::covered_;
   using Waves::end_;
   using Waves::enter;
-  using Waves::find;
   using Waves::first_covered_;
   using Waves::gap_;
   using Waves::group;
