@@ -111,14 +111,13 @@ class LoweredEdges {
     static_assert(sizeof(Far) == sizeof(ImpliedEnd));
     for (int k = 0; k < n;) {
       int n_far = 0;
-      for (; k < n && n_far <= n_max - ImpliedCheck::most_ends; ) {
+      while (k < n && n_far <= n_max - ImpliedCheck::most_ends) {
         const List& list = lists_[near[k].list];
         near[k].list = list.next;
         const int size = static_cast<int>(list.end - list.begin);
         int e = 0;
         do {
-          std::memcpy(far + n_far + e, list.begin + e, at_once / 2 * sizeof(Far));
-          std::memcpy(far + n_far + e + at_once / 2, list.begin + e + at_once / 2, at_once / 2 * sizeof(Far));
+          std::memcpy(far + n_far + e, list.begin + e, at_once * sizeof(Far));
           for (int j = 0; j < at_once; ++j) from[n_far + e + j] = static_cast<std::uint16_t>(k);
           e += at_once;
         } while (SPINEL_UNLIKELY(e < size));

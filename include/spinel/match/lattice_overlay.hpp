@@ -130,9 +130,7 @@ class LatticeOverlay : public LatticeRepair<Tree, BitOps, Events_> {
     const std::int32_t tall_limit = meets_tall ? (tables_->radius[0] + tables_->radius[1]) / 2 : limit;
     places_.add_met(place.id, place.head_start, tall_limit, is_news);
     if (left > tables_->lightest)
-      places_.add_look(left <= tables_->radius[0] ? places_.near_slots(events_->bits, place.id)
-                                                  : places_.window_slots(events_->bits, place.id),
-                       place.id, place.head_start, limit, is_news);
+      places_.add_look(places_.slots_within(events_->bits, place.id, left), place.id, place.head_start, limit, is_news);
     if (meets_tall)
       places_.add_look(places_.window_slots(places_.tall_bits(), place.id), place.id, place.head_start, tall_limit, is_news);
     if (SPINEL_UNLIKELY(!places_.has_room_for_looks())) end_looks(leaf);
@@ -200,8 +198,7 @@ class LatticeOverlay : public LatticeRepair<Tree, BitOps, Events_> {
         const std::int32_t left = limit - distance_of(place.head_start);
         note((left >= 0) & lowered.has(place.id), place.id, place.head_start);
         if (left >= tables_->lightest)
-          places_.add_look(left < tables_->radius[0] ? places_.near_slots(lowered.bits, place.id) : places_.window_slots(lowered.bits, place.id),
-                           place.id, place.head_start, limit + 1, false);
+          places_.add_look(places_.slots_within(lowered.bits, place.id, left + 1), place.id, place.head_start, limit + 1, false);
       }
       places_.for_hits([&](const typename Places::Look& look, int id, MarkedDistance marked) { note(distance_of(marked) < look.limit, id, marked); });
       // Most far ends have the place already.

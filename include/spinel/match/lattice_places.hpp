@@ -125,7 +125,6 @@ class LatticePlaces {
     const std::int16_t* offset;
     const MarkedDistance* distance;
   };
-  /// By the near table, where its radius is enough.
   Slots near_slots(const std::uint64_t* bits, int id) const noexcept {
     const NearTable& near = tables_->near[tables_->near_of[id]];
     return {LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(near), near.offset, near.distance};
@@ -134,6 +133,11 @@ class LatticePlaces {
     const WindowTable& window = tables_->window[tables_->window_of[id]];
     return {LayerWindows<Layout>(bits, id - window_reach).template slots<BitOps>(window), &tables_->window_offset[window.begin],
             &tables_->window_distance[window.begin]};
+  }
+
+  /// All that are nearer than `reach`, at most the window table's radius, and maybe others.
+  Slots slots_within(const std::uint64_t* bits, int id, std::int32_t reach) const noexcept {
+    return reach <= tables_->radius[0] ? near_slots(bits, id) : window_slots(bits, id);
   }
 
   // == Looks from several places at once ==

@@ -210,8 +210,7 @@ class LatticeRepair : public LatticeReach<Tree, BitOps, Events_> {
         const bool is_near_end = lowered.has(place.id), is_due = (p >= events_->n_events) | (covers_[place.owner] != 0);
         n += (left >= 0) & is_near_end & is_due;
         if (left >= tables_->lightest)
-          places_.add_look(left < tables_->radius[0] ? places_.near_slots(lowered.bits, place.id) : places_.window_slots(lowered.bits, place.id),
-                           place.id, place.head_start, radius + 1, 2 * place.owner);
+          places_.add_look(places_.slots_within(lowered.bits, place.id, left + 1), place.id, place.head_start, radius + 1, 2 * place.owner);
       }
       places_.for_hits([&](const typename Places::Look& look, int id, MarkedDistance marked) {
         near[n] = lowered.near_end(id, marked, look.tag);
@@ -269,8 +268,8 @@ class LatticeRepair : public LatticeReach<Tree, BitOps, Events_> {
     const auto look = [&](const std::uint64_t* bits, const Place& place, std::int32_t reach) {
       places_.add_met(place.id, place.head_start, 0, place.owner);
       if (reach > tables_->lightest)
-        places_.add_look(reach <= tables_->radius[0] ? places_.near_slots(bits, place.id) : places_.window_slots(bits, place.id), place.id,
-                         place.head_start, reach + distance_of(place.head_start), place.owner);
+        places_.add_look(places_.slots_within(bits, place.id, reach), place.id, place.head_start, reach + distance_of(place.head_start),
+                         place.owner);
       if (!places_.has_room_for_looks()) end_looks();
     };
     for (int k = 0; k < n_those; ++k) {
